@@ -1,0 +1,1 @@
+"""The face of the auditor: a command line made of typer and rich. Computes nothing itself."""

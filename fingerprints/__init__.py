@@ -1,0 +1,1 @@
+"""The instrument: bytes to tensors to numbers. No network, no opinion, no terminal."""

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from fingerprints.anatomy import Part
+from fingerprints.readers import open_checkpoint
+from provenance.claims import CLAIMED, plain_claim
+from provenance.observation import Side
 from provenance.result import ModelSummary
+from provenance.side import digest_of, look_at, summarise_side
+from provenance.thresholds import thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +50,55 @@ class Inspection:
     claims: Mapping[str, object]
     bytes_total: int
     schema_version: int = 1
+
+
+def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
+    """Look at one checkpoint.
+
+    Parameters
+    ----------
+    model : str or Path
+        A file or a folder.
+    variant : str, optional
+        The weight set to read in a folder that holds several.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be used.
+    """
+    with open_checkpoint(model, variant=variant) as checkpoint:
+        side = look_at(checkpoint)
+        whole = checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
+        return Inspection(
+            model=summarise_side(side, digest_of(checkpoint, whole=whole)),
+            templates=tuple(_template(side, pattern, parts) for pattern, parts in side.anatomy.by_template.items()),
+            weight_sets=tuple(
+                WeightSetSummary(
+                    name=found.name,
+                    format=found.format,
+                    files=len(found.files),
+                    nbytes=found.nbytes,
+                    readable=found.readable,
+                    chosen=found.chosen,
+                )
+                for found in checkpoint.origin.weight_sets
+            ),
+            claims={name: value for name in CLAIMED if (value := plain_claim(side.origin.config, name)) is not None},
+            bytes_total=checkpoint.bytes_total,
+        )
+
+
+def _template(side: Side, pattern: str, parts: tuple[Part, ...]) -> TemplateSummary:
+    inventory = side.inventory
+    notes = [inventory.set_aside.get(part.name) or inventory.unreadable.get(part.name) for part in parts]
+    copies = [f"repeats {inventory.copies[part.name]}" for part in parts if part.name in inventory.copies]
+    return TemplateSummary(
+        pattern=pattern,
+        count=len(parts),
+        role=parts[0].role,
+        shapes=tuple(sorted({part.shape for part in parts})),
+        dtypes=tuple(sorted({part.info.dtype for part in parts})),
+        parameters=sum(part.info.size for part in parts),
+        note="; ".join(dict.fromkeys([note for note in notes if note] + copies)),
+    )

@@ -23,8 +23,8 @@ class Options:
 
     Attributes
     ----------
-    rows : int
-        Units sampled of each matrix.
+    rows : int or None
+        Units sampled of each matrix; None takes 256, and 512 of a small checkpoint.
     layers : int
         Layers sampled of a deep stack; small checkpoints are always read whole.
     full : bool
@@ -47,7 +47,7 @@ class Options:
         Worker threads; None takes one a core. Never changes a number.
     """
 
-    rows: int = 256
+    rows: int | None = None
     layers: int = 8
     full: bool = False
     alpha: float = ALPHA

@@ -183,10 +183,17 @@ class Evidence:
     units: int
     z: float
     hits: int
+    log10_p_statistic: float
+    """Of z alone, uncorrected."""
+    log10_p_hits: float
+    """Of the hits alone, uncorrected."""
     log10_p: float
+    """The smaller of the two, corrected for every hypothesis tried."""
     effect: float
     min_detectable: float
     status: Status
+    order: str
+    """`free`, or `trend` where units were only interchanged with their neighbours."""
     decides: bool
     """True for the tests that a verdict quotes; False for per-tensor detail."""
 
@@ -279,6 +286,7 @@ def to_json(value: Any) -> Any:
         if isinstance(value, Architecture) and not value.sizes:
             plain["sizes"] = "equal"
         if isinstance(value, Result):
+            plain["claims"] = {claim.name: {"a": claim.a, "b": claim.b, "agrees": claim.agrees} for claim in value.claims}
             plain = {"schema_version": plain.pop("schema_version"), **plain}
         return plain
     if isinstance(value, Mapping):

@@ -1,0 +1,1 @@
+"""Measurements that need more than a test run: calibration, robustness and speed. `python -m bench` runs them."""

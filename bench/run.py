@@ -1,0 +1,47 @@
+"""Runs the parts of the bench, prints what they found and writes it to `bench/out/`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from bench import calibration, noise, speed
+from bench.outcome import Outcome
+
+PARTS: dict[str, Callable[[], Outcome]] = {
+    "calibration": calibration.run,
+    "noise": noise.run,
+    "speed": speed.run,
+}
+
+WIDTH = 140
+"""Columns of the tables where no terminal says how many there are."""
+
+
+def main() -> int:
+    """Run the named parts, all by default; 1 when a check fails."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all by default")
+    parser.add_argument("--big", action="store_true", help="only the speed of 7B shapes, from a cold page cache")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.parts) - set(PARTS))
+    if unknown:
+        parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    chosen = {name: PARTS[name] for name in arguments.parts or PARTS}
+    if arguments.big:
+        chosen = {"speed-big": lambda: speed.run(speed.BIG)}
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=WIDTH)
+    passed = True
+    for name, part in chosen.items():
+        console.rule(name)
+        start = time.perf_counter()
+        outcome = part()
+        seconds = time.perf_counter() - start
+        outcome.show(console)
+        console.print(f"{name}: {seconds:.0f} s, written to {outcome.write(seconds)}")
+        passed = passed and outcome.passed
+    return 0 if passed else 1

@@ -1,0 +1,144 @@
+"""What a comparison of two big checkpoints costs: bytes read, peak memory and time, beside a plain read of both.
+
+The plain read goes through one reused buffer. For the default shapes everything is warm, in the page cache; for the
+big ones the files are dropped from it before each measurement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import shapes
+from bench.outcome import Check, Grid, Outcome
+from bench.zoo.cache import REPOSITORY
+
+BUFFER = 16 * 1024**2
+LARGEST_PEAK = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One measurement: which shapes, how often, and what is allowed. Without `seconds` the limit is half the plain
+    read's time and three seconds.
+    """
+
+    part: str
+    shapes: str
+    share: float
+    seconds: float | None
+    repeats: int
+    cold: bool
+    free: int = 0
+
+
+DEFAULT = Plan(part="speed", shapes="3b", share=0.05, seconds=None, repeats=3, cold=False)
+BIG = Plan(part="speed-big", shapes="7b", share=0.03, seconds=10.0, repeats=1, cold=True, free=35 * 10**9)
+
+
+def files(folders: Sequence[Path]) -> list[Path]:
+    """All shards of the checkpoints."""
+    return [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
+
+
+def plain_read(paths: Sequence[Path]) -> float:
+    """Seconds that reading the files into one buffer takes."""
+    buffer = bytearray(BUFFER)
+    start = time.perf_counter()
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+    return time.perf_counter() - start
+
+
+def drop(paths: Sequence[Path]) -> None:
+    """Take the files out of the page cache."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def comparison(a: Path, b: Path) -> dict[str, Any]:
+    """Run the command line on two checkpoints: what `bench.child` measured, and the result's verdict and `run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.child", "--output", str(output), *command],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        measured = json.loads(done.stdout)
+        if not output.stat().st_size:
+            raise RuntimeError(f"the comparison gave no result; it ended with status {measured['status']}")
+        result = json.loads(output.read_text())
+    return measured | {"relation": result["verdict"]["relation"], "run": result["run"]}
+
+
+def judge(plan: Plan, plain: float, runs: Sequence[dict[str, Any]]) -> Outcome:
+    """Checks and table of the measured runs."""
+    seconds = statistics.median(run["seconds"] for run in runs)
+    peak = max(run["peak"] for run in runs)
+    reported = max(run["run"]["bytes_read"] for run in runs)
+    total = runs[0]["run"]["bytes_total"]
+    read = max((run["read"] for run in runs if run["read"] is not None), default=None)
+    limit = plain / 2 + 3 if plan.seconds is None else plan.seconds
+    checks = [
+        _at_most("bytes read, by the result", reported / total, plan.share, "{:.2%}"),
+        _at_most("peak memory", peak / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
+        _at_most("time, median", seconds, limit, "{:.1f} s"),
+    ]
+    if read is not None:
+        checks.append(_at_most("bytes read, by the system", read / total, plan.share, "{:.2%}"))
+    rows = [
+        (
+            f"compare, run {number}",
+            f"{run['seconds']:.2f}",
+            f"{run['peak'] / 1e6:.0f}",
+            f"{run['run']['bytes_read'] / 1e6:.0f}",
+            run["relation"],
+        )
+        for number, run in enumerate(runs, start=1)
+    ]
+    plain_row = ("plain read of both", f"{plain:.2f}", "", f"{total / 1e6:.0f}", "")
+    grid = Grid(
+        title=f"two checkpoints of {plan.shapes} shapes, page cache {'cold' if plan.cold else 'warm'}",
+        columns=("", "s", "peak MB", "MB read", "relation"),
+        rows=[plain_row, *rows],
+    )
+    return Outcome(part=plan.part, checks=checks, grids=[grid], data={"plain_seconds": plain, "runs": list(runs)})
+
+
+def _at_most(name: str, value: float, limit: float, form: str) -> Check:
+    return Check(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)
+
+
+def run(plan: Plan = DEFAULT) -> Outcome:
+    """Write two random checkpoints, measure, delete them."""
+    config = shapes.SHAPES[plan.shapes]
+    with shapes.checkpoints(config, (1, 2), free=plan.free) as (a, b):
+        paths = files((a, b))
+        if plan.cold:
+            drop(paths)
+        else:
+            plain_read(paths)
+        plain = plain_read(paths)
+        runs = []
+        for _ in range(plan.repeats):
+            if plan.cold:
+                drop(paths)
+            runs.append(comparison(a, b))
+    return judge(plan, plain, runs)

@@ -1,0 +1,144 @@
+"""From the words of a command line to settings, each refused with what would be accepted instead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fingerprints.errors import UsageError
+from provenance.options import Sided
+from provenance.result import Relation
+from provenance.writing import check_destination
+
+MIN_ROWS = 8
+SUFFIXES = (".json", ".txt")
+
+
+def sided(option: str, words: Sequence[str]) -> Sided:
+    """`NAME` for both sides, `a=NAME` or `b=NAME` for one.
+
+    Raises
+    ------
+    UsageError
+        When a side is named twice or a name is empty.
+    """
+    names: dict[str, str] = {}
+    for word in words:
+        side, equals, name = word.partition("=")
+        sides, name = ((side,), name) if equals and side in ("a", "b") else (("a", "b"), word)
+        if not name:
+            raise UsageError(
+                f"{option} {word!r} names nothing", hint=f"write {option} NAME, or {option} a=NAME for A only"
+            )
+        for each in sides:
+            if each in names:
+                raise UsageError(
+                    f"{option} names {each.upper()} twice: {names[each]!r} and {name!r}",
+                    hint=f"write {option} a=NAME {option} b=NAME when the sides differ",
+                )
+            names[each] = name
+    return Sided(a=names.get("a"), b=names.get("b"))
+
+
+def renames(words: Sequence[str]) -> Mapping[str, str]:
+    """`A=B` pairs: a name prefix in A, and what it is in B; one of the two may be empty.
+
+    Raises
+    ------
+    UsageError
+        When a word has no `=`, two empty sides, or contradicts another.
+    """
+    pairs: dict[str, str] = {}
+    for word in words:
+        a, equals, b = word.partition("=")
+        if not equals or not (a or b):
+            raise UsageError(f"--map {word!r} is no pair", hint="write --map PREFIX_IN_A=PREFIX_IN_B")
+        if pairs.setdefault(a, b) != b:
+            raise UsageError(f"--map sends {a!r} to both {pairs[a]!r} and {b!r}", hint="give each prefix of A once")
+    return pairs
+
+
+def relations(words: Sequence[str]) -> frozenset[Relation]:
+    """The relations in `--fail-on`, comma separated or repeated.
+
+    Raises
+    ------
+    UsageError
+        When a name is none of the relations.
+    """
+    known = {relation.value: relation for relation in Relation}
+    names = [name.strip() for word in words for name in word.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--fail-on {name!r} is not a relation", hint=f"known relations: {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def destination(path: Path | None) -> Path | None:
+    """The output file, if it can be one.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is unknown or the folder missing.
+    """
+    if path is not None:
+        if path.suffix not in SUFFIXES:
+            raise UsageError(
+                f"-o {str(path)!r} has a suffix of no known report",
+                hint="end the name in .json (the full result) or .txt (the report as text)",
+            )
+        check_destination(path)
+    return path
+
+
+def at_least(option: str, value: int, least: int) -> int:
+    """`value`, when it is `least` or more.
+
+    Raises
+    ------
+    UsageError
+        When it is less.
+    """
+    if value < least:
+        raise UsageError(f"{option} {value} is too small", hint=f"{option} takes {least} or more")
+    return value
+
+
+def probability(option: str, value: float) -> float:
+    """`value`, when it lies strictly between 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        When it does not.
+    """
+    if not 0.0 < value < 1.0:
+        raise UsageError(f"{option} {value:g} is not a significance level", hint=f"{option} lies between 0 and 1: 1e-6")
+    return value
+
+
+def seconds(option: str, value: float | None) -> float | None:
+    """`value`, when it is a positive number of seconds.
+
+    Raises
+    ------
+    UsageError
+        When it is not.
+    """
+    if value is not None and not (math.isfinite(value) and value > 0.0):
+        raise UsageError(f"{option} {value:g} is no time to work with", hint=f"{option} takes seconds, more than 0")
+    return value
+
+
+def not_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
+    """Refuse two switches that contradict each other.
+
+    Raises
+    ------
+    UsageError
+        When both are set.
+    """
+    if first[1] and second[1]:
+        raise UsageError(f"{first[0]} and {second[0]} contradict each other", hint="give one of them")

@@ -1,0 +1,106 @@
+"""`provenance compare A B`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import arguments
+from cli.commands.delivery import Delivery
+from cli.exit_codes import ExitCode
+from cli.progress import progress_bar
+from provenance.options import ALPHA, Options
+
+
+class Device(StrEnum):
+    """Where the arithmetic runs."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    AUTO = "auto"
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Checkpoint: a file or a folder.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Checkpoint to compare it with.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE (.json or .txt) as well."),
+    ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option("--rows", metavar="N", help="Units sampled of each matrix. [default: 256; 512 of a small checkpoint]"),
+    ] = None,
+    layers: Annotated[int, typer.Option("--layers", metavar="N", help="Layers sampled of a deep stack.")] = 8,
+    full: Annotated[bool, typer.Option("--full", help="Read every value.")] = False,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="P", help="Corrected p-value below which dependence is found.")
+    ] = ALPHA,
+    sample_seed: Annotated[
+        int, typer.Option("--sample-seed", metavar="S", help="Sample other positions than the public ones.")
+    ] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Start no measurement after this time.")
+    ] = None,
+    subtree: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subtree", metavar="PREFIX", help="Only tensors under PREFIX; a=PREFIX or b=PREFIX for one side."
+        ),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="A=B", help="Name prefix A of the first is name prefix B of the second."),
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option("--variant", metavar="NAME", help="Weight set to read; a=NAME or b=NAME for one side."),
+    ] = None,
+    device: Annotated[Device, typer.Option("--device", help="Where the arithmetic runs.")] = Device.CPU,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on", metavar="RELATION[,...]", help="End with exit code 1 when the relation is one of these."
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
+) -> ExitCode:
+    """Tell from the weights whether B, or part of it, was derived from A.
+
+    Exit code: 0 when the comparison completed, whatever it found; 1 when --fail-on names the relation found; 2 when
+    it could not complete.
+    """
+    arguments.not_both(("-q", quiet), ("-v", verbose))
+    options = Options(
+        rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
+        layers=arguments.at_least("--layers", layers, 1),
+        full=full,
+        alpha=arguments.probability("--alpha", alpha),
+        sample_seed=arguments.at_least("--sample-seed", sample_seed, 0),
+        time_limit=arguments.seconds("--time-limit", time_limit),
+        subtree=arguments.sided("--subtree", subtree or []),
+        variant=arguments.sided("--variant", variant or []),
+        renames=arguments.renames(map_ or []),
+        device=device.value,
+        threads=None if threads is None else arguments.at_least("--threads", threads, 1),
+    )
+    failing = arguments.relations(fail_on or [])
+    delivery = Delivery(json=json, output=arguments.destination(output), verbose=verbose, quiet=quiet)
+
+    # Imported here so that --help and mistakes on the command line cost no numpy.
+    from cli.render.report import one_line, report
+    from provenance.comparison import compare as compare_checkpoints
+
+    with progress_bar(quiet=quiet) as progress:
+        result = compare_checkpoints(a, b, options, progress)
+    delivery.deliver(result, lambda view: report(result, view), one_line(result))
+    return ExitCode.CONDITION_MET if result.verdict.relation in failing else ExitCode.COMPLETED

@@ -1,0 +1,73 @@
+"""Remarks beside the verdict: claims that disagree, odd things about the files, what was not measured, and the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from cli.render import numbers
+from cli.render.view import View, heading
+from provenance.result import Claim, FindingEntry, NotMeasured, Run
+
+FINDINGS = 12
+REASONS = 8
+SUBJECTS = 3
+
+
+def claims_section(claims: Sequence[Claim], view: View) -> list[RenderableType]:
+    """Metadata that differs between the sides; with -v all of it. Metadata never decides."""
+    shown = [claim for claim in claims if view.verbose or claim.agrees is False]
+    if not shown:
+        return []
+    table = view.table("claim", "A", "B", "agrees")
+    for claim in shown:
+        agrees = {True: "yes", False: "no", None: "not comparable"}[claim.agrees]
+        table.add_row(view.name(claim.name), view.value(claim.a), view.value(claim.b), Text(agrees))
+    title = "all metadata" if view.verbose else "metadata that disagrees"
+    return [heading("Claims", f"{title}; none of it decides"), table]
+
+
+def findings_section(sides: Mapping[str, Sequence[FindingEntry]], view: View) -> list[RenderableType]:
+    """What is odd about the files, by side."""
+    lines: list[RenderableType] = []
+    for side, findings in sides.items():
+        shown = findings if view.verbose else findings[:FINDINGS]
+        for finding in shown:
+            line = Text(f"{side}  " if side else "").append_text(view.name(finding.code)).append("  ")
+            line.append_text(view.name(finding.subject)).append(": ").append_text(view.prose(finding.message))
+            lines.append(Padding.indent(line, 2))
+        if len(shown) < len(findings):
+            lines.append(view.more(len(findings) - len(shown), f"about {side}" if side else "findings"))
+    return [heading("Findings"), *lines] if lines else []
+
+
+def not_measured_section(entries: Sequence[NotMeasured], view: View) -> list[RenderableType]:
+    """What was not tested, grouped by reason, the most frequent reason first."""
+    reasons: dict[str, list[NotMeasured]] = {}
+    for entry in entries:
+        reasons.setdefault(entry.reason, []).append(entry)
+    ordered = sorted(reasons, key=lambda reason: -len(reasons[reason]))
+    shown = ordered if view.verbose else ordered[:REASONS]
+    lines: list[RenderableType] = []
+    for reason in shown:
+        group = reasons[reason]
+        lines.append(Padding.indent(Text(f"{len(group)} x ").append_text(view.prose(reason)), 2))
+        subjects = group if view.verbose else group[:SUBJECTS]
+        for entry in subjects:
+            lines.append(Padding.indent(view.name(entry.signal).append("  ").append_text(view.name(entry.subject)), 6))
+        if len(subjects) < len(group):
+            lines.append(Padding.indent(view.more(len(group) - len(subjects), "for this reason"), 4))
+    if len(shown) < len(ordered):
+        lines.append(view.more(len(ordered) - len(shown), "reasons"))
+    return [heading("Not measured"), *lines] if lines else []
+
+
+def footer(run: Run, view: View) -> list[RenderableType]:
+    """What the run cost, and which version made it."""
+    share = f" ({numbers.percent(run.bytes_read / run.bytes_total)})" if run.bytes_total else ""
+    read = f"read {numbers.size(run.bytes_read)} of {numbers.size(run.bytes_total)}{share}"
+    line = Text(f"\n{read} in {run.seconds:.1f} s, provenance ", style="dim")
+    return [line.append_text(view.name(run.version))]

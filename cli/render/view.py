@@ -1,0 +1,95 @@
+"""How a report is to look: its level of detail and its glyphs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from cli.escaping import NAME_LIMIT, prose, visible
+
+LIST_LIMIT = 6
+"""Items of a list inside a value that are shown; the JSON has all."""
+
+
+_ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+"""`box.SIMPLE_HEAD` in ASCII: a line under the titles and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Detail and glyphs of one report. All text from files passes through `name`, `value` or `prose`."""
+
+    verbose: bool = False
+    ascii_only: bool = False
+
+    def name(self, text: str, *, limit: int = NAME_LIMIT) -> Text:
+        """A name from a file, made visible."""
+        return Text(visible(text, limit=limit, ascii_only=self.ascii_only))
+
+    def prose(self, text: str, *, style: str = "") -> Text:
+        """A sentence that may quote names."""
+        return Text(prose(text, ascii_only=self.ascii_only), style=style)
+
+    def value(self, value: Any, *, limit: int = NAME_LIMIT) -> Text:
+        """A value from a file or a parameter of a kind: text as it is, the rest in JSON's spelling."""
+        return self.name(_spelled(value), limit=limit)
+
+    @property
+    def arrow(self) -> str:
+        """From A's spelling to B's."""
+        return "->" if self.ascii_only else "\N{RIGHTWARDS ARROW}"
+
+    @property
+    def frame(self) -> box.Box:
+        """The verdict's border."""
+        return box.ASCII if self.ascii_only else box.ROUNDED
+
+    def table(self, *columns: str, right: Sequence[str] = ()) -> Table:
+        """An empty table with these column titles; those in `right` hold numbers."""
+        rule = _ASCII_RULE if self.ascii_only else box.SIMPLE_HEAD
+        table = Table(box=rule, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for column in columns:
+            number = column in right
+            table.add_column(Text(column), justify="right" if number else "left", no_wrap=number, overflow="fold")
+        return table
+
+    def bar(self, share: float, width: int = 20) -> str:
+        """A bar of `width` characters, filled up to `share` in [0, 1]."""
+        filled = round(min(max(share, 0.0), 1.0) * width)
+        full, empty = ("#", ".") if self.ascii_only else ("\N{FULL BLOCK}", "\N{LIGHT SHADE}")
+        return full * filled + empty * (width - filled)
+
+    def more(self, count: int, things: str) -> Text:
+        """The line that stands for what a capped list leaves out."""
+        return Text(f"  and {count} more {things} (-v shows all)", style="dim")
+
+
+def heading(title: str, remark: Text | str = "") -> Text:
+    """The line a section starts with, after a blank one."""
+    return Text.assemble("\n", (title, "bold"), "  " if remark else "", remark)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "not given"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        items = [f"{key}: {_spelled(item)}" for key, item in value.items()]
+        return "{" + _listed(items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + _listed([_spelled(item) for item in value]) + "]"
+    return str(value)
+
+
+def _listed(items: list[str]) -> str:
+    rest = len(items) - LIST_LIMIT
+    return ", ".join(items[:LIST_LIMIT] + ([f"{rest} more"] if rest > 0 else []))

@@ -1,0 +1,133 @@
+"""What of a checkpoint counts: learned tensors, each once.
+
+Constants and tables are evidence of nothing; tied and duplicate copies are counted once. Decided by content, from a
+few rows of one tensor of each template.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprints.anatomy import Anatomy, Part, PartKind
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.errors import CheckpointError
+from fingerprints.learned import why_not_learned
+from fingerprints.sampling import units
+from fingerprints.values import widened
+
+ROWS = 64
+SMALLEST = 8
+_STATE = {"running_mean", "running_var", "num_batches_tracked"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Names of a checkpoint's tensors by what they count for.
+
+    Attributes
+    ----------
+    learned : mapping
+        Learned tensors, each counted once, with their number of elements.
+    set_aside : mapping
+        Tensors that were not learned, with the reason.
+    copies : mapping
+        Tensors that repeat another one of the same checkpoint, with the name of that one.
+    unreadable : mapping
+        Tensors that could not be read, with the reason.
+    """
+
+    learned: Mapping[str, int]
+    set_aside: Mapping[str, str]
+    copies: Mapping[str, str]
+    unreadable: Mapping[str, str]
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned elements."""
+        return sum(self.learned.values())
+
+
+def take_inventory(anatomy: Anatomy, checkpoint: Checkpoint) -> Inventory:
+    """Sort a checkpoint's tensors into learned ones, copies, and what counts for nothing.
+
+    Parameters
+    ----------
+    anatomy, checkpoint
+        The checkpoint; at most 64 rows of a few tensors of each template are read.
+    """
+    set_aside: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    for parts in anatomy.by_template.values():
+        reason, failed = _judge(parts, checkpoint)
+        unreadable |= failed
+        if reason:
+            set_aside |= {part.name: reason for part in parts if part.name not in failed}
+    copies = dict(_copies(anatomy, checkpoint, set_aside.keys() | unreadable.keys()))
+    learned = {
+        name: part.info.size
+        for name, part in anatomy.parts.items()
+        if name not in set_aside and name not in unreadable and name not in copies
+    }
+    return Inventory(learned=learned, set_aside=set_aside, copies=copies, unreadable=unreadable)
+
+
+def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None, dict[str, str]]:
+    """Why a template's tensors are not learned; None when one of the first, middle and last is."""
+    failed: dict[str, str] = {}
+    reason: str | None = None
+    for part in dict.fromkeys((parts[len(parts) // 2], parts[0], parts[-1])):
+        if part.name.rpartition(".")[2] in _STATE:
+            return "it is a running statistic, not a parameter", failed
+        if part.info.size == 0:
+            reason = "it is empty"
+            continue
+        try:
+            reason = why_not_learned(_sample(part, checkpoint))
+        except CheckpointError as error:
+            failed[part.name] = error.message
+            continue
+        if reason is None:
+            return None, failed
+    return reason, failed
+
+
+def _sample(part: Part, checkpoint: Checkpoint) -> np.ndarray:
+    if not part.shape:
+        return widened(checkpoint.rows(part.name, 0, 1)).reshape(-1)
+    if len(part.shape) == 1:
+        return widened(checkpoint.rows(part.name, 0, min(part.shape[0], 1 << 16)))
+    return widened(checkpoint.take(part.name, units(part.shape[0], ROWS)))
+
+
+def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iterator[tuple[str, str]]:
+    """Tensors stored at one place, and output layers that repeat the embedding."""
+    first_at: dict[str, str] = {}
+    for name, part in anatomy.parts.items():
+        storage = part.info.storage
+        if name in ignored or storage is None:
+            continue
+        if storage in first_at and anatomy.parts[first_at[storage]].shape == part.shape:
+            yield name, first_at[storage]
+        else:
+            first_at.setdefault(storage, name)
+    tables: dict[tuple[int, ...], list[Part]] = defaultdict(list)
+    for part in anatomy.parts.values():
+        if part.name not in ignored and len(part.shape) == 2 and part.kind is not PartKind.OTHER and not part.index:
+            tables[part.shape].append(part)
+    for parts in tables.values():
+        for other in parts[1:]:
+            if other.info.storage is None and _same(parts[0], other, checkpoint):
+                yield other.name, parts[0].name
+
+
+def _same(one: Part, other: Part, checkpoint: Checkpoint) -> bool:
+    if one.info.dtype != other.info.dtype:
+        return False
+    try:
+        return bool(np.array_equal(_sample(one, checkpoint), _sample(other, checkpoint)))
+    except CheckpointError:
+        return False

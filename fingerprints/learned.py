@@ -1,0 +1,88 @@
+"""Which tensors were learned: constants, tables and grids are the same in every model, and evidence of nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+MOST_VALUES = 4096
+FEW_DISTINCT = 64
+FEW_BINS = 4
+CONCENTRATED = 0.995
+MOST_ROWS = 256
+
+
+def why_not_learned(values: npt.NDArray[Any]) -> str | None:
+    """The reason why a tensor cannot have been learned, or None when it can.
+
+    A tensor is set aside when it is constant; has at most 64 distinct values, each many times; is an arithmetic or
+    geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases, sinusoidal
+    positions); or when its rows are non-negative single bumps (mel filter banks).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (m, ...)
+        A sample of the tensor, as float: whole rows.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.size == 0:
+        return "it is empty"
+    flat = sample.ravel()
+    flat = flat[np.isfinite(flat)]
+    if flat.size == 0:
+        return "it holds no finite value"
+    if flat.min() == flat.max():
+        return "its values are all zero" if flat[0] == 0 else "its values are all the same"
+    few = flat[:: max(1, flat.size // MOST_VALUES)][:MOST_VALUES]
+    distinct = len(np.unique(few))
+    if distinct <= FEW_DISTINCT and distinct * 2 <= few.size:
+        return f"it has only {distinct} distinct values"
+    if sample.ndim == 1:
+        return "it is a progression" if _is_progression(sample) else None
+    matrix = sample.reshape(len(sample), -1)[:MOST_ROWS]
+    if _is_progression(matrix[0]) and len(matrix) <= 2:
+        return "it is a progression"
+    if _few_frequencies(matrix) or (len(matrix) >= 32 and _few_frequencies(matrix.T[:MOST_ROWS])):
+        return "it is a table of waves"
+    if _single_bumps(matrix):
+        return "it is a filter bank"
+    return None
+
+
+def _is_progression(values: Floats) -> bool:
+    """Whether a vector of at least 4 values is an arithmetic or a geometric progression."""
+    if len(values) < 4 or not np.isfinite(values).all():
+        return False
+    steps = np.diff(values)
+    if np.allclose(steps, steps.mean(), rtol=0, atol=1e-3 * abs(steps.mean()) + 1e-12) and steps.mean() != 0:
+        return True
+    if (values <= 0).any():
+        return False
+    ratios = np.diff(np.log(values))
+    return bool(ratios.mean() != 0 and np.allclose(ratios, ratios.mean(), rtol=0, atol=1e-2 * abs(ratios.mean())))
+
+
+def _few_frequencies(rows: Floats) -> bool:
+    """Whether nine rows in ten put 99.5 % of their variance into at most 4 neighbouring Fourier bins."""
+    if rows.shape[1] < 32 or not np.isfinite(rows).all():
+        return False
+    power = np.abs(np.fft.rfft(rows - rows.mean(axis=1, keepdims=True), axis=1)) ** 2
+    total = power.sum(axis=1)
+    varied = total > 0
+    if varied.sum() < max(4, len(rows) // 2):
+        return False
+    top = np.sort(power[varied], axis=1)[:, -FEW_BINS:].sum(axis=1) / total[varied]
+    return bool(np.mean(top >= CONCENTRATED) >= 0.9)
+
+
+def _single_bumps(rows: Floats) -> bool:
+    """Whether rows are non-negative, mostly zero, and each non-zero on one stretch only."""
+    if rows.shape[1] < 16 or len(rows) < 4 or (rows < 0).any() or np.mean(rows == 0) < 0.5:
+        return False
+    inside = np.concatenate([np.zeros((len(rows), 1)), rows > 0, np.zeros((len(rows), 1))], axis=1)
+    starts = (np.diff(inside, axis=1) > 0).sum(axis=1)
+    return bool(np.mean(starts <= 1) >= 0.95)

@@ -1,0 +1,224 @@
+"""Look at the counterparts of two checkpoints once, and let every signal see what was read.
+
+Tensors are read and digested by a few threads; what they saw is added up in the order of the tensors, and matrix
+products run on one thread each, so that no number depends on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from fingerprints.anatomy import Anatomy, PartKind
+from fingerprints.axes import AxisPlan, plan_axes
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.contribution import Contribution, shares_zero_mask
+from fingerprints.copies import CopyFinder
+from fingerprints.errors import CheckpointError
+from fingerprints.gains import GainBook
+from fingerprints.groups import AxisTest, Groups, Untested
+from fingerprints.kernels import spearman
+from fingerprints.learned import why_not_learned
+from fingerprints.pairing import Pair, Pairing
+from fingerprints.samples import PairSample, SampleSettings, read_sample, read_vectors
+from fingerprints.selection import select
+from fingerprints.signals import SIGNALS, SignalContext
+from fingerprints.signals.tensor_digest import Equality, sampled_equality
+from fingerprints.values import Array, widened
+
+IN_FLIGHT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorMeasurement:
+    """What was seen of one pair of tensors.
+
+    Attributes
+    ----------
+    pair : Pair
+        The counterparts.
+    equality : Equality
+        Of the values that were read.
+    cosine : float
+        Between all values read, as one vector.
+    relative_change : float
+        Norm of the difference over the norm of A's values.
+    rank_correlation : float or None
+        Spearman's, for vectors.
+    not_learned : str or None
+        Why the tensor is no evidence.
+    shared_zeros : bool
+        Zeros stand at the same places beyond chance.
+    reasons : tuple of str
+        Why some axis is not tested.
+    """
+
+    pair: Pair
+    equality: Equality
+    cosine: float
+    relative_change: float
+    rank_correlation: float | None = None
+    not_learned: str | None = None
+    shared_zeros: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Everything that was measured on a pairing. `skipped` lists pairs that were not looked at, with the reason."""
+
+    tensors: tuple[TensorMeasurement, ...]
+    tests: tuple[AxisTest, ...]
+    untested: tuple[Untested, ...]
+    skipped: tuple[tuple[Pair, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """How much to look at, and with what: `layers` of a deep stack (None for all), `deadline` by `time.monotonic`."""
+
+    sample: SampleSettings = field(default_factory=SampleSettings)
+    layers: int | None = 8
+    device: str = "cpu"
+    threads: int = 1
+    deadline: float | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One tensor's measurement and contributions, or why there are none."""
+
+    pair: Pair
+    tensor: TensorMeasurement | None = None
+    contributions: list[Contribution] = field(default_factory=list)
+    sample: PairSample | None = None
+    reason: str = ""
+
+
+def measure(
+    pairing: Pairing,
+    anatomies: tuple[Anatomy, Anatomy],
+    checkpoints: tuple[Checkpoint, Checkpoint],
+    settings: MeasureSettings,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Measurement:
+    """Measure a pairing.
+
+    Parameters
+    ----------
+    pairing : Pairing
+        The counterparts.
+    anatomies, checkpoints : pair
+        A's and B's.
+    settings : MeasureSettings
+        How much to look at.
+    advance : callable
+        Told how many pairs are done.
+    """
+    plans = plan_axes(pairing.pairs, *anatomies)
+    selected, skipped = select(pairing.pairs, plans, settings.layers)
+    gains = (GainBook(anatomies[0], checkpoints[0]), GainBook(anatomies[1], checkpoints[1]))
+    context = SignalContext(
+        settings=settings.sample, device=settings.device, fold=(gains[0].gain_before, gains[1].gain_before)
+    )
+    groups, finder = Groups(), CopyFinder()
+    tensors: list[TensorMeasurement] = []
+    left_out = list(skipped)
+    with threadpool_limits(limits=1):
+        for seen in _in_order(selected, plans, checkpoints, context, settings):
+            advance(1)
+            if seen.tensor is None:
+                left_out.append((seen.pair, seen.reason))
+                continue
+            tensors.append(seen.tensor)
+            if seen.tensor.not_learned is None:
+                for contribution in seen.contributions:
+                    groups.add(contribution)
+                if seen.sample is not None:
+                    finder.add(seen.sample)
+        tests, untested = groups.finish(finder.copies())
+    return Measurement(tensors=tuple(tensors), tests=tuple(tests), untested=tuple(untested), skipped=tuple(left_out))
+
+
+def _in_order(
+    selected: Sequence[Pair],
+    plans: dict[str, AxisPlan],
+    checkpoints: tuple[Checkpoint, Checkpoint],
+    context: SignalContext,
+    settings: MeasureSettings,
+) -> Iterator[_Seen]:
+    """Work on a few pairs at a time, hand them out in order; after the deadline nothing new is begun."""
+
+    def late() -> bool:
+        return settings.deadline is not None and time.monotonic() > settings.deadline
+
+    def work(pair: Pair) -> _Seen:
+        if late():
+            return _Seen(pair=pair, reason="the time limit was reached")
+        return _look(pair, plans.get(pair.a.name), checkpoints, context)
+
+    with ThreadPoolExecutor(max_workers=max(1, settings.threads)) as pool:
+        waiting: deque[Future[_Seen]] = deque()
+        for pair in selected:
+            waiting.append(pool.submit(work, pair))
+            if len(waiting) >= IN_FLIGHT * max(1, settings.threads):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _look(
+    pair: Pair, plan: AxisPlan | None, checkpoints: tuple[Checkpoint, Checkpoint], context: SignalContext
+) -> _Seen:
+    """Read one pair and run the signals on it; a tensor that cannot be read spoils only itself."""
+    a, b = checkpoints
+    seen = _Seen(pair=pair)
+    if pair.a.info.size == 0 or pair.b.info.size == 0:
+        seen.reason = "it is empty"
+        return seen
+    try:
+        if plan is None:
+            raw_a, raw_b = read_vectors(pair, a, b) if pair.a.shape else (a.rows(pair.a.name, 0, 1), b.rows(pair.b.name, 0, 1))
+            seen.tensor = _tensor(pair, raw_a, raw_b, ())
+            if seen.tensor.not_learned is None:
+                for signal in SIGNALS:
+                    seen.contributions += signal.of_vectors(pair, raw_a, raw_b, context)
+            return seen
+        sample = read_sample(pair, plan, a, b, context.settings)
+    except CheckpointError as error:
+        seen.reason = error.message
+        return seen
+    seen.tensor = _tensor(pair, sample.raw_a, sample.raw_b, plan.reasons)
+    if seen.tensor.not_learned is None:
+        seen.sample = sample
+        for signal in SIGNALS:
+            seen.contributions += signal.of_matrix(sample, context)
+    return seen
+
+
+def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) -> TensorMeasurement:
+    """Equality, cosine and change of what was read, and whether it was learned at all."""
+    x, y = widened(raw_a), widened(raw_b)
+    columns = tuple(slice(0, min(n, m)) for n, m in zip(x.shape, y.shape, strict=True))
+    x, y = x[columns].ravel(), y[columns].ravel()
+    finite = np.isfinite(x) & np.isfinite(y)
+    if not finite.all():
+        x, y = np.where(finite, x, 0), np.where(finite, y, 0)
+    xx, yy, xy = (float(np.einsum("i,i->", p, q, dtype=np.float64)) for p, q in ((x, x), (y, y), (x, y)))
+    change = max(xx + yy - 2.0 * xy, 0.0)
+    return TensorMeasurement(
+        pair=pair,
+        equality=sampled_equality(pair, raw_a, raw_b),
+        cosine=xy / np.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0,
+        relative_change=float(np.sqrt(change / xx)) if xx > 0 else 0.0,
+        rank_correlation=spearman(x, y) if len(pair.a.shape) == 1 and pair.a.kind is not PartKind.STATISTIC else None,
+        not_learned=why_not_learned(widened(raw_a)) or why_not_learned(widened(raw_b)),
+        shared_zeros=len(pair.a.shape) > 1 and shares_zero_mask(x, y),
+        reasons=reasons,
+    )

@@ -1,0 +1,40 @@
+"""The config.json beside the weights: a claim about them, and no reason to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from fingerprints.checkpoint import Finding
+from fingerprints.errors import CheckpointError, LimitExceeded
+from fingerprints.readers.bounded_json import parse_object
+from fingerprints.readers.containment import require_inside
+from fingerprints.readers.quoting import quoted
+from fingerprints.readers.source import SourceFile
+
+NAME: Final = "config.json"
+MAX_CONFIG: Final = 10_000_000
+"""Bytes of the largest configuration that is read."""
+_HINT: Final = "download config.json again"
+
+
+def read_config(folder: Path) -> tuple[Mapping[str, Any], list[Finding]]:
+    """Return the parsed configuration, empty if there is none, and a finding if there is one that cannot be used."""
+    if not (folder / NAME).is_symlink() and not (folder / NAME).is_file():
+        return {}, []
+    try:
+        source = SourceFile(require_inside(folder, NAME))
+        if source.size >= MAX_CONFIG:
+            raise LimitExceeded(
+                f"{quoted(str(source.path))} has {source.size} bytes, more than {MAX_CONFIG}",
+                path=source.path,
+                hint=_HINT,
+                limit=MAX_CONFIG,
+                actual=source.size,
+            )
+        data = source.read(0, source.size)
+        source.close()
+        return parse_object(data, path=source.path, what="the text", hint=_HINT, constants=True), []
+    except CheckpointError as error:
+        return {}, [Finding(code="config-unreadable", subject=NAME, message=error.message)]

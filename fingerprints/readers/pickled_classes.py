@@ -1,0 +1,147 @@
+"""What it means that a pickle refers to a class or function: harmless, foreign, or a way to run code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from fingerprints.checkpoint import Finding
+from fingerprints.readers.pickle_objects import Global
+from fingerprints.readers.quoting import listed, quoted
+from fingerprints.readers.torch_globals import is_known
+
+_DANGEROUS_MODULES: Final = frozenset(
+    [
+        "_pickle",
+        "aiohttp",
+        "asyncio",
+        "bdb",
+        "cloudpickle",
+        "code",
+        "codeop",
+        "commands",
+        "ctypes",
+        "dill",
+        "distutils",
+        "ftplib",
+        "http",
+        "httpx",
+        "importlib",
+        "inspect",
+        "joblib",
+        "marshal",
+        "multiprocessing",
+        "nt",
+        "os",
+        "pdb",
+        "pickle",
+        "pip",
+        "platform",
+        "posix",
+        "profile",
+        "pty",
+        "pydoc",
+        "requests",
+        "runpy",
+        "setuptools",
+        "shutil",
+        "signal",
+        "smtplib",
+        "socket",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "timeit",
+        "trace",
+        "types",
+        "urllib",
+        "webbrowser",
+        "cProfile",
+    ]
+)
+_DANGEROUS_PREFIXES: Final = (
+    "numpy.testing",
+    "operator.attrgetter",
+    "operator.methodcaller",
+    "torch.hub",
+    "torch.jit.load",
+    "torch.load",
+    "torch.serialization.load",
+    "torch.utils.cpp_extension",
+    "torch.utils.data.datapipes.utils",
+    "torch._inductor",
+)
+_DANGEROUS_BUILTINS: Final = frozenset(
+    [
+        "__import__",
+        "apply",
+        "breakpoint",
+        "compile",
+        "delattr",
+        "eval",
+        "exec",
+        "execfile",
+        "file",
+        "getattr",
+        "globals",
+        "input",
+        "locals",
+        "open",
+        "setattr",
+        "vars",
+    ]
+)
+_HARMLESS_MODULES: Final = frozenset(
+    [
+        "_codecs",
+        "argparse",
+        "builtins",
+        "__builtin__",
+        "collections",
+        "copyreg",
+        "copy_reg",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+        "numpy",
+        "pathlib",
+        "__torch__",
+    ]
+)
+
+
+def is_dangerous(name: Global) -> bool:
+    """Whether calling it from a pickle could run code, or reach files or the network."""
+    if name.module in ("builtins", "__builtin__"):
+        return name.name.partition(".")[0] in _DANGEROUS_BUILTINS
+    return name.module.partition(".")[0] in _DANGEROUS_MODULES or name.qualified.startswith(_DANGEROUS_PREFIXES)
+
+
+def pickle_findings(names: Iterable[Global], shard: str) -> list[Finding]:
+    """Report the names that a checkpoint has no need of; none of them was imported."""
+    foreign: list[str] = []
+    findings: list[Finding] = []
+    for name in names:
+        if is_dangerous(name):
+            findings.append(
+                Finding(
+                    code="pickle-dangerous-import",
+                    subject=shard,
+                    message=f"the pickle refers to {quoted(name.qualified)}, which can run code; it was not run",
+                )
+            )
+        elif not is_known(name) and name.module.partition(".")[0] not in _HARMLESS_MODULES:
+            foreign.append(name.qualified)
+    if foreign:
+        findings.append(
+            Finding(
+                code="pickle-foreign-class",
+                subject=shard,
+                message=f"the pickle refers to {len(foreign)} classes or functions from elsewhere, none of which was"
+                f" imported: {listed(foreign)}",
+            )
+        )
+    return findings[:64]

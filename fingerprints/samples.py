@@ -1,0 +1,171 @@
+"""The values of one pair of tensors that are looked at: the same positions on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprints.anatomy import Part
+from fingerprints.axes import AxisPlan, TestAxis
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.pairing import Pair
+from fingerprints.sampling import Half, Ints, units
+from fingerprints.values import widened
+
+Array = npt.NDArray[Any]
+Floats32 = npt.NDArray[np.float32]
+
+MOST_FEATURES = 8192
+LONGEST_VECTOR = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSettings:
+    """How much is looked at: `rows` units an axis, moved by `seed`, from one `half` after a search."""
+
+    rows: int = 256
+    seed: int = 0
+    half: Half = Half.ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSample:
+    """Rows of two counterparts at equal positions.
+
+    Attributes
+    ----------
+    pair : Pair
+        The two tensors.
+    plan : AxisPlan
+        What can be tested on them.
+    rows : ndarray of int64
+        Units of axis 0 that were read.
+    raw_a, raw_b : ndarray
+        What was read, in the stored dtype, shape (gates * rows, ...).
+    a, b : ndarray of float32
+        The same, widened; shape (gates, rows, columns, rest).
+    """
+
+    pair: Pair
+    plan: AxisPlan
+    rows: Ints
+    raw_a: Array
+    raw_b: Array
+    a: Floats32
+    b: Floats32
+
+
+def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[Array, Floats32]:
+    """Stored and widened rows: all gates of each unit."""
+    length = part.shape[0] // gates
+    wanted = np.concatenate([gate * length + rows for gate in range(gates)])
+    raw = checkpoint.take(part.name, wanted)
+    columns = part.shape[1] if len(part.shape) > 1 else 1
+    return raw, widened(raw).reshape(gates, len(rows), columns, -1)
+
+
+def read_sample(
+    pair: Pair, plan: AxisPlan, a: Checkpoint, b: Checkpoint, settings: SampleSettings
+) -> PairSample:
+    """Read the sampled rows of both sides.
+
+    Raises
+    ------
+    UnreadableTensor, CorruptCheckpoint
+        As the readers do.
+    """
+    gates = next((test.gates for test in plan.tests if test.axis == 0), 1)
+    length = min(pair.a.shape[0], pair.b.shape[0]) // gates
+    rows = units(length, settings.rows, seed=settings.seed, half=settings.half)
+    raw_a, wide_a = _take(a, pair.a, rows, gates)
+    raw_b, wide_b = _take(b, pair.b, rows, gates)
+    return PairSample(pair=pair, plan=plan, rows=rows, raw_a=raw_a, raw_b=raw_b, a=wide_a, b=wide_b)
+
+
+def read_vectors(pair: Pair, a: Checkpoint, b: Checkpoint) -> tuple[Array, Array]:
+    """Both vectors of a pair of one-dimensional tensors, as far as both reach."""
+    length = min(pair.a.shape[0], pair.b.shape[0], LONGEST_VECTOR)
+    return a.rows(pair.a.name, 0, length), b.rows(pair.b.name, 0, length)
+
+
+Scale = Callable[[Part], Floats32 | None]
+
+
+def axis_features(
+    sample: PairSample, test: TestAxis, settings: SampleSettings, fold: tuple[Scale, Scale] | None = None
+) -> tuple[Ints, Floats32, Floats32]:
+    """Features of the units of one axis, for both sides.
+
+    Parameters
+    ----------
+    sample : PairSample
+        What was read.
+    test : TestAxis
+        The axis whose index is tested.
+    settings : SampleSettings
+        Positions along axis 1.
+    fold : pair of callables, optional
+        The norm gain of each side to multiply into the other axis, by part.
+
+    Returns
+    -------
+    positions : ndarray of int64, shape (m,)
+        Indices of the units.
+    x, y : ndarray of float32, shape (m, k)
+        One row of features a unit.
+    """
+    a, b = sample.a, sample.b
+    columns = min(a.shape[2], b.shape[2])
+    if test.axis == 0:
+        inner = np.arange(columns)
+        if test.mapped_to_itself:
+            positions, inner = _facing(sample.rows, inner)
+        else:
+            positions = sample.rows
+        place = np.searchsorted(sample.rows, positions)
+        step = max(1, len(inner) // MOST_FEATURES)
+        inner = inner[: step * MOST_FEATURES : step] if step > 1 else inner
+        x, y = (side[:, place][:, :, inner, :] for side in (a[:, :, :columns], b[:, :, :columns]))
+        x, y = (np.moveaxis(_folded(side, gain, inner, 2), 0, 1) for side, gain in _with_gains(sample, fold, x, y))
+    else:
+        positions = units(columns, settings.rows, seed=settings.seed, half=settings.half)
+        inner = sample.rows
+        if test.mapped_to_itself:
+            positions, inner = _facing(positions, inner)
+        place = np.searchsorted(sample.rows, inner)
+        x, y = (side[:, place][:, :, positions, :] for side in (a, b))
+        x, y = (np.moveaxis(_folded(side, gain, inner, 1), 2, 0) for side, gain in _with_gains(sample, fold, x, y))
+    return positions, np.ascontiguousarray(x.reshape(len(positions), -1)), np.ascontiguousarray(
+        y.reshape(len(positions), -1)
+    )
+
+
+def _facing(tested: Ints, inner: Ints) -> tuple[Ints, Ints]:
+    """One half of the units to test, the other half to face: relabelling the first leaves the second alone."""
+    return tested[_even(tested)], inner[~_even(inner)]
+
+
+def _even(positions: Ints) -> npt.NDArray[np.bool_]:
+    """A second fixed split, unrelated to the one between search and test: runs of 4 positions take turns."""
+    return np.asarray((positions // 4) % 2 == 0)
+
+
+def _with_gains(
+    sample: PairSample, fold: tuple[Scale, Scale] | None, x: Floats32, y: Floats32
+) -> tuple[tuple[Floats32, Floats32 | None], tuple[Floats32, Floats32 | None]]:
+    if fold is None:
+        return (x, None), (y, None)
+    return (x, fold[0](sample.pair.a)), (y, fold[1](sample.pair.b))
+
+
+def _folded(values: Floats32, gain: Floats32 | None, positions: Ints, axis: int) -> Floats32:
+    """Values multiplied by the gain of each position along an axis."""
+    if gain is None:
+        return values
+    shape = [1] * values.ndim
+    shape[axis] = len(positions)
+    return values * gain[positions].reshape(shape)

@@ -1,0 +1,97 @@
+"""Numbers out of stored elements: widening to float32, and comparison after rounding to a narrower type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Floats32 = npt.NDArray[np.float32]
+
+PRECISION = {"F64": 53, "F32": 24, "F16": 11, "BF16": 8}
+"""Significant bits of the types that models are trained and published in, widest first."""
+_ROUND_TO: dict[str, Any] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+}
+
+
+def widened(array: Array) -> Floats32:
+    """The values as float32; an exact copy for every type of at most 24 significant bits.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any real dtype, `ml_dtypes` included; complex arrays gain a last axis of length 2.
+    """
+    if array.dtype == np.float32:
+        return array
+    if array.dtype == ml_dtypes.bfloat16:
+        bits = array.view(np.uint16).astype(np.uint32)
+        bits <<= np.uint32(16)
+        return bits.view(np.float32)
+    if array.dtype.kind == "c":
+        return np.stack([array.real, array.imag], axis=-1).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(np.float32)
+
+
+def narrower(dtype_a: str, dtype_b: str) -> str | None:
+    """The narrower of two float types, None when one of them is not among F64, F32, F16, BF16."""
+    if dtype_a in PRECISION and dtype_b in PRECISION:
+        return min(dtype_a, dtype_b, key=PRECISION.__getitem__)
+    return None
+
+
+def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, int, int]:
+    """How many elements are equal after rounding both to the narrower type, and how many are within one ulp of it.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Equally many elements, in their own dtypes.
+    dtype_a, dtype_b : str
+        Their safetensors names. Types other than F64, F32, F16 and BF16 are only ever equal to their own kind.
+
+    Returns
+    -------
+    exact, close, kept : int
+        `close` counts exact ones too; `kept` are the elements that rounding left unchanged on both sides. A value
+        that overflows in the narrower type is unequal; NaN equals NaN.
+    """
+    a, b = a.ravel(), b.ravel()
+    target = narrower(dtype_a, dtype_b)
+    if target is None:
+        if dtype_a != dtype_b:
+            return 0, 0, 0
+        return _bytes_equal(a, b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y = a.astype(_ROUND_TO[target], copy=False), b.astype(_ROUND_TO[target], copy=False)
+    integer = {2: np.int16, 4: np.int32, 8: np.int64}[x.dtype.itemsize]
+    i, j = x.view(integer), y.view(integer)
+    if np.array_equal(i, j) and dtype_a == dtype_b:
+        return len(a), len(a), len(a)
+    overflow = np.isinf(x) ^ np.isinf(a) | np.isinf(y) ^ np.isinf(b)
+    exact = ((x == y) | (np.isnan(x) & np.isnan(y))) & ~overflow
+    near = exact | ((np.abs(_ordered(i) - _ordered(j)) <= 1) & ~overflow & np.isfinite(x) & np.isfinite(y))
+    kept = ((x.astype(a.dtype) == a) | np.isnan(a)) & ((y.astype(b.dtype) == b) | np.isnan(b))
+    return int(np.count_nonzero(exact)), int(np.count_nonzero(near)), int(np.count_nonzero(kept))
+
+
+def _bytes_equal(a: Array, b: Array) -> tuple[int, int, int]:
+    width = max(a.dtype.itemsize, 1)
+    rows = a.view(np.uint8).reshape(-1, width) == b.view(np.uint8).reshape(-1, width)
+    same = int(np.count_nonzero(rows.all(axis=1)))
+    return same, same, len(a)
+
+
+def _ordered(bits: Array) -> Array:
+    """Bit patterns of floats as integers in the order of their values, wide enough to subtract."""
+    wide = bits.astype(np.int64)
+    lowest = np.int64(-(1 << (8 * bits.dtype.itemsize - 1)))
+    return np.where(wide < 0, lowest - wide, wide)

@@ -1,0 +1,231 @@
+"""`compare`: from two references to a result.
+
+The order of work: headers, anatomies, pairing by names and shapes, renames settled by weights, a sample of every
+role, the verdict, and only then what is worth more reading: equality of every value, the shape of the change.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib import metadata
+from pathlib import Path
+
+from fingerprints.assignment import assign
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.difference import rank_shares
+from fingerprints.errors import UnreadableTensor
+from fingerprints.measurement import Measurement, MeasureSettings, measure
+from fingerprints.pairing import Pairing, pair_parts
+from fingerprints.readers import open_checkpoint
+from fingerprints.samples import SampleSettings
+from fingerprints.sampling import Half
+from fingerprints.signals.tensor_digest import Equality, full_equality
+from provenance.architecture import describe_architecture
+from provenance.claims import read_claims
+from provenance.device import resolve_device
+from provenance.direction import find_direction
+from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.judgement import judge
+from provenance.kinds import find_kinds
+from provenance.observation import Observation, Side
+from provenance.options import Options, Progress, Silent
+from provenance.result import Result, Run, Verdict
+from provenance.side import digest_of, look_at, summarise_side
+from provenance.summary import summarise
+from provenance.thresholds import thresholds
+
+CHANGED_MATRICES = 6
+DEFAULT_ROWS = 256
+TINY_ROWS = 512
+
+
+def compare(
+    a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None
+) -> Result:
+    """Compare two checkpoints.
+
+    Parameters
+    ----------
+    a, b : str or Path
+        A file or folder each.
+    options : Options, optional
+        What to do differently.
+    progress : Progress, optional
+        Told how far it is.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    CheckpointError
+        When a side cannot be used.
+    UsageError
+        When the options make no sense for these checkpoints.
+    """
+    options, progress = options or Options(), progress or Silent()
+    with (
+        open_checkpoint(a, variant=options.variant.a) as left,
+        open_checkpoint(b, variant=options.variant.b) as right,
+    ):
+        return _Comparison(left, right, options, progress).run()
+
+
+class _Comparison:
+    """The steps of one comparison and what they share."""
+
+    def __init__(self, a: Checkpoint, b: Checkpoint, options: Options, progress: Progress) -> None:
+        self.started = time.monotonic()
+        self.a, self.b = a, b
+        self.options = options
+        self.progress = progress
+        self.device = resolve_device(options.device)
+        larger = max(a.bytes_total, b.bytes_total)
+        self.small = larger <= thresholds().small_checkpoint_bytes or options.full
+        tiny = larger <= thresholds().tiny_checkpoint_bytes
+        self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
+        self.threads = options.threads or len(os.sched_getaffinity(0))
+
+    def run(self) -> Result:
+        """All steps in order."""
+        self.progress.stage("reading headers")
+        side_a = look_at(self.a, subtree=self.options.subtree.a)
+        side_b = look_at(self.b, subtree=self.options.subtree.b)
+        pairing, undecided = self._pair(side_a, side_b)
+        sample = SampleSettings(
+            rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if pairing.searched else Half.ALL
+        )
+        measurement = self._measure(pairing, side_a, side_b, sample)
+        equalities = self._equalities(pairing, measurement)
+        observed = Observation(
+            a=side_a,
+            b=side_b,
+            pairing=pairing,
+            measurement=measurement,
+            equalities=equalities,
+            alpha=self.options.alpha,
+            undecided_renames=undecided,
+        )
+        observed = self._with_change(observed)
+        return self._result(observed, sample)
+
+    def _late(self) -> bool:
+        limit = self.options.time_limit
+        return limit is not None and time.monotonic() - self.started > limit
+
+    def _pair(self, a: Side, b: Side) -> tuple[Pairing, int]:
+        self.progress.stage("pairing tensors")
+        pairing = pair_parts(a.anatomy, b.anatomy, renames=self.options.renames)
+        if self._late():
+            return pairing, 0
+        assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
+        return assigned.pairing, assigned.undecided
+
+    def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings) -> Measurement:
+        limit = self.options.time_limit
+        settings = MeasureSettings(
+            sample=sample,
+            layers=None if self.small else self.options.layers,
+            device=self.device,
+            threads=self.threads,
+            deadline=None if limit is None else self.started + limit,
+        )
+        self.progress.stage("comparing weights", len(pairing.pairs))
+        return measure(pairing, (a.anatomy, b.anatomy), (self.a, self.b), settings, self.progress.advance)
+
+    def _equalities(self, pairing: Pairing, measurement: Measurement) -> dict[str, Equality]:
+        """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`."""
+        found = {item.pair.a.name: item.equality for item in measurement.tensors}
+        learned = [item for item in measurement.tensors if item.not_learned is None]
+        all_equal = bool(learned) and all(item.equality.identical for item in learned)
+        affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
+        if not (self.small or (all_equal and affordable)):
+            return found
+        self.progress.stage("comparing every value", len(pairing.pairs))
+        for pair in pairing.pairs:
+            self.progress.advance()
+            known = found.get(pair.a.name)
+            if self._late() or (known is not None and (known.complete or not known.identical)):
+                continue
+            try:
+                found[pair.a.name] = full_equality(pair, self.a, self.b)
+            except UnreadableTensor:
+                continue
+        return found
+
+    def _with_change(self, observed: Observation) -> Observation:
+        """Add the shape of the change where there is one to explain."""
+        changed = [
+            observed.pair_of[name]
+            for name in sorted(observed.dependent_tensors - observed.equal_tensors)
+            if len(observed.pair_of[name].a.shape) == 2 and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
+        ]
+        if not changed or self._late():
+            return observed
+        largest = sorted(changed, key=lambda pair: -pair.a.info.size)
+        step = max(1, len(largest) // CHANGED_MATRICES)
+        shares = rank_shares(
+            largest[::step][:CHANGED_MATRICES], self.a, self.b, energy=thresholds().low_rank_energy, seed=self.options.sample_seed
+        )
+        return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
+
+    def _result(self, observed: Observation, sample: SampleSettings) -> Result:
+        judgement = judge(observed)
+        kinds = find_kinds(observed, judgement)
+        ruling, strength = judgement.ruling, judgement.strength
+        self.progress.stage("digests")
+        digests = [digest_of(side, whole=self.small and not self._late()) for side in (self.a, self.b)]
+        return Result(
+            a=summarise_side(observed.a, digests[0]),
+            b=summarise_side(observed.b, digests[1]),
+            architecture=describe_architecture(observed),
+            verdict=Verdict(
+                relation=ruling.relation,
+                clause=ruling.clause,
+                basis=ruling.basis,
+                scope=ruling.scope,
+                kinds=kinds,
+                direction=find_direction(observed, judgement),
+                log10_p=strength.log10_p,
+                effect=strength.effect,
+                min_detectable_effect=strength.min_detectable,
+                coverage=strength.covered.shares,
+                alpha=observed.alpha,
+                tests=observed.hypotheses,
+                summary=summarise(observed, judgement, kinds),
+            ),
+            claims=read_claims(observed.a, observed.b),
+            evidence=encode_evidence(observed, sample),
+            layers=encode_layers(observed),
+            not_measured=encode_not_measured(observed),
+            run=self._run(sample),
+        )
+
+    def _run(self, sample: SampleSettings) -> Run:
+        options = self.options
+        return Run(
+            bytes_read=self.a.bytes_read + self.b.bytes_read,
+            bytes_total=self.a.bytes_total + self.b.bytes_total,
+            seconds=time.monotonic() - self.started,
+            version=metadata_version(),
+            options={
+                "rows": sample.rows,
+                "layers": "all" if self.small else options.layers,
+                "full": options.full,
+                "sample_seed": options.sample_seed,
+                "half": sample.half.name.lower(),
+                "time_limit": options.time_limit,
+                "device": self.device,
+                "threads": self.threads,
+            },
+        )
+
+
+def metadata_version() -> str:
+    """The installed version of this program."""
+    try:
+        return metadata.version("provenance-auditor")
+    except metadata.PackageNotFoundError:
+        return "not installed"

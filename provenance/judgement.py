@@ -1,0 +1,184 @@
+"""The rules that turn an observation into a relation, in order; the first that holds decides, and is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provenance.observation import Observation
+from provenance.result import Relation
+from provenance.strength import Strength, measure_strength
+from provenance.thresholds import thresholds
+
+UNDISGUISED = "undisguised derivation only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a rule decided: the relation, the rule in words with the numbers that met it, and for open cases why.
+
+    `basis` is `digest` or `sampled` for `identical` and `weights` for what tests decided; `scope` limits the answer.
+    """
+
+    relation: Relation
+    clause: str
+    reason: str = ""
+    basis: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The ruling on an observation, and the numbers that it rests on."""
+
+    ruling: Ruling
+    strength: Strength
+
+
+def judge(observed: Observation) -> Judgement:
+    """Apply the rules.
+
+    Parameters
+    ----------
+    observed : Observation
+        The pair.
+    """
+    strength = measure_strength(observed)
+    for rule in RULES:
+        if ruling := rule(observed, strength):
+            return Judgement(ruling=ruling, strength=strength)
+    return Judgement(ruling=_open(observed, strength), strength=strength)
+
+
+def identical(observed: Observation, strength: Strength) -> Ruling | None:
+    """Learned tensors, copies counted once, match one to one in both directions and are equal."""
+    learned_a, learned_b = observed.a.inventory.learned, observed.b.inventory.learned
+    partners = {pair.b.name for pair in observed.pairing.pairs}
+    if not observed.measured or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
+        return None
+    if observed.equal_tensors != observed.measured.keys():
+        return None
+    for pair in observed.pairing.pairs:
+        learned = (pair.a.name in learned_a, pair.b.name in learned_b)
+        copies = pair.a.name in observed.a.inventory.copies or pair.b.name in observed.b.inventory.copies
+        if pair.a.shape != pair.b.shape or (learned[0] != learned[1] and not copies):
+            return None
+    unsampled = {pair.a.name for pair, _ in observed.measurement.skipped} & learned_a.keys()
+    complete = not unsampled and all(observed.equalities[name].complete for name in observed.measured)
+    share = strength.equal_share if complete else _compared_share(observed)
+    clause = "every learned tensor of either side has an equal counterpart in the other" + (
+        "" if complete else f", as far as was read ({share:.2%} of the values)"
+    )
+    return Ruling(relation=Relation.IDENTICAL, clause=clause, basis="digest" if complete else "sampled")
+
+
+def too_small(observed: Observation, strength: Strength) -> Ruling | None:
+    """Too few learned parameters to test anything."""
+    smaller = min(observed.a.inventory.parameters, observed.b.inventory.parameters)
+    if smaller >= thresholds().fewest_parameters:
+        return None
+    for label, side in (("A", observed.a), ("B", observed.b)):
+        if side.inventory.parameters == 0 and side.anatomy.parts:
+            reasons = sorted(set(side.inventory.set_aside.values()))
+            return Ruling(
+                relation=Relation.INCONCLUSIVE,
+                clause="no learned values to compare",
+                reason=f"{label} holds no learned values: of its {len(side.anatomy.parts)} tensors "
+                + (f"every one was set aside ({'; '.join(reasons[:3])})" if reasons else "none could be read"),
+            )
+    return Ruling(
+        relation=Relation.INCONCLUSIVE,
+        clause="too few learned parameters to test",
+        reason=f"the smaller side has {smaller:,} learned parameters; under {thresholds().fewest_parameters:,} "
+        "nothing can be told apart from chance",
+    )
+
+
+def derived(observed: Observation, strength: Strength) -> Ruling | None:
+    """Dependence with an effect that only shared trained weights leave; or equal trained tensors."""
+    limits = thresholds()
+    effect = strength.effect or 0.0
+    dependence = bool(observed.dependent_tests) and observed.two_axis_dependence
+    clause = None
+    if dependence and effect >= limits.derived_effect:
+        clause = f"dependence, and an effect of {effect:.3g} (at least {limits.derived_effect})"
+    elif dependence and effect >= limits.derived_effect_with_support and (support := _support(strength)):
+        clause = f"dependence, an effect of {effect:.3g} (at least {limits.derived_effect_with_support}), and {support}"
+    elif strength.equal_share >= limits.equal_share:
+        clause = f"equal learned tensors hold {strength.equal_share:.2%} of the smaller side's parameters"
+    return Ruling(relation=Relation.DERIVED, clause=clause, basis="weights") if clause else None
+
+
+def common_origin(observed: Observation, strength: Strength) -> Ruling | None:
+    """Dependence without the strength that derivation leaves."""
+    if not observed.dependent_tests:
+        return None
+    if not observed.two_axis_dependence:
+        clause = "dependence on an output axis alone, which aligned training can leave without a copied weight"
+    else:
+        clause = f"dependence, but an effect of {strength.effect or 0.0:.3g} without the support that derivation leaves"
+    return Ruling(relation=Relation.COMMON_ORIGIN, clause=clause, basis="weights")
+
+
+def independent(observed: Observation, strength: Strength) -> Ruling | None:
+    """Nothing seen, where a small effect would have been seen in most of the smaller side."""
+    limits = thresholds()
+    detectable = strength.min_detectable
+    if detectable is None or detectable > limits.detectable_effect or strength.sensitive_share < limits.detectable_share:
+        return None
+    return Ruling(
+        relation=Relation.INDEPENDENT,
+        clause=f"no permutation group below alpha; a matched cosine of {limits.detectable_effect} would have been seen "
+        f"in groups holding {strength.sensitive_share:.0%} of the smaller side's learned parameters",
+        basis="weights",
+        scope=UNDISGUISED,
+    )
+
+
+RULES: tuple[Callable[[Observation, Strength], Ruling | None], ...] = (
+    identical,
+    too_small,
+    derived,
+    common_origin,
+    independent,
+)
+
+
+def _support(strength: Strength) -> str | None:
+    """What speaks for trained weights in common besides the effect: parameters that start as constants agree."""
+    limits = thresholds()
+    if strength.equal_share >= limits.equal_share:
+        return f"equal learned tensors with {strength.equal_share:.2%} of the smaller side's parameters"
+    agreements = [
+        (name, value, least)
+        for name, value, least in (
+            ("gains", strength.gains, limits.gain_agreement),
+            ("biases", strength.biases, limits.bias_agreement),
+        )
+        if value is not None
+    ]
+    if agreements and all(value >= least for _, value, least in agreements):
+        return " and ".join(f"{name} that agree (rank correlation {value:.3g})" for name, value, _ in agreements)
+    return None
+
+
+def _compared_share(observed: Observation) -> float:
+    compared = sum(observed.equalities[name].compared for name in observed.measured)
+    return compared / max(1, observed.a.inventory.parameters)
+
+
+def _open(observed: Observation, strength: Strength) -> Ruling:
+    """Nothing decided: say what stood in the way."""
+    limits = thresholds()
+    if not observed.pairing.pairs:
+        reason = "no tensor of one side has a counterpart in the other"
+    elif not observed.measurement.tests:
+        reason = "no axis of any pair of tensors could be tested"
+    else:
+        least = strength.min_detectable
+        reason = (
+            f"a matched cosine of {limits.detectable_effect} would have been seen in groups holding only "
+            f"{strength.sensitive_share:.0%} of the smaller side's learned parameters"
+            + (f"; half of them would show {least:.3g}" if least is not None else "")
+        )
+    return Ruling(relation=Relation.INCONCLUSIVE, clause="no rule was met", reason=reason)

@@ -1,0 +1,22 @@
+"""The kinds of change, one file each, in the order parent to child; a new one is one more line here."""
+
+from collections.abc import Callable
+
+from provenance.judgement import Judgement
+from provenance.kinds import component_reuse, container, dtype_cast, fine_tune, renamed, resharded
+from provenance.observation import Observation
+from provenance.result import Kind
+
+KINDS: tuple[Callable[[Observation, Judgement], Kind | None], ...] = (
+    component_reuse.find,
+    fine_tune.find,
+    dtype_cast.find,
+    renamed.find,
+    resharded.find,
+    container.find,
+)
+
+
+def find_kinds(observed: Observation, judgement: Judgement) -> tuple[Kind, ...]:
+    """All kinds that hold, in the order above."""
+    return tuple(kind for find in KINDS if (kind := find(observed, judgement)) is not None)

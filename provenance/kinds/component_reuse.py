@@ -1,0 +1,68 @@
+"""Kind `component_reuse`: only parts of the two models are shared (a backbone, a vision tower, an embedding)."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from itertools import accumulate
+
+from provenance.judgement import Judgement
+from provenance.observation import Observation, Side
+from provenance.result import Kind, Relation
+from provenance.thresholds import thresholds
+
+MOST_SUBTREES = 12
+
+
+def find(observed: Observation, judgement: Judgement) -> Kind | None:
+    """The shared sub-trees, where they are less than half of a side or a strict subset with equal values."""
+    if judgement.ruling.relation is not Relation.DERIVED:
+        return None
+    covered = judgement.strength.covered
+    shares = covered.shares
+    limit = thresholds().reuse_coverage
+    if shares.a >= limit and shares.b >= limit and not _equal_subset(observed):
+        return None
+    trees_a, trees_b = subtrees(observed.a, covered.a), subtrees(observed.b, covered.b)
+    return Kind(
+        kind="component_reuse",
+        parameters={"subtrees_a": trees_a, "subtrees_b": trees_b, "coverage_a": shares.a, "coverage_b": shares.b},
+        evidence=f"{shares.a:.1%} of A's learned parameters and {shares.b:.1%} of B's are shared",
+    )
+
+
+def _equal_subset(observed: Observation) -> bool:
+    """Whether all that the two have in common is equal, and one side has learned tensors that the other lacks."""
+    paired_a = observed.pair_of.keys()
+    paired_b = {pair.b.name for pair in observed.pairing.pairs}
+    extra_a = observed.a.inventory.learned.keys() - paired_a
+    extra_b = observed.b.inventory.learned.keys() - paired_b
+    return bool(extra_a) != bool(extra_b) and observed.equal_tensors == observed.measured.keys()
+
+
+def subtrees(side: Side, shared: Set[str]) -> list[str]:
+    """The largest sub-trees of names, all of whose learned tensors are shared, with `.*`; "*" for everything.
+
+    Parameters
+    ----------
+    side : Side
+        One checkpoint.
+    shared : set of str
+        Names of its shared tensors.
+    """
+    copies = side.inventory.copies
+    reached = {copies.get(name, name) for name in shared}
+    totals: dict[str, int] = {}
+    hits: dict[str, int] = {}
+    for name in side.inventory.learned:
+        parts = name.split(".")
+        for prefix in ("", *accumulate(parts, lambda left, right: f"{left}.{right}")):
+            totals[prefix] = totals.get(prefix, 0) + 1
+            hits[prefix] = hits.get(prefix, 0) + (name in reached)
+    whole = {prefix for prefix, total in totals.items() if hits[prefix] == total}
+    largest = [
+        prefix
+        for prefix in sorted(whole)
+        if prefix == "" or ("" not in whole and prefix.rpartition(".")[0] not in whole)
+    ]
+    shown = [f"{prefix}.*" if prefix and prefix not in side.inventory.learned else prefix or "*" for prefix in largest]
+    return shown[:MOST_SUBTREES] + ([f"… and {len(shown) - MOST_SUBTREES} more"] if len(shown) > MOST_SUBTREES else [])

@@ -1,0 +1,35 @@
+"""Kinds `fine_tune` and `continued_pretraining`: trained on from the same weights, in most directions at once.
+
+Claimed for derived pairs whose change is of full rank; which of the two is a matter of how far it went.
+"""
+
+from __future__ import annotations
+
+from provenance.judgement import Judgement
+from provenance.observation import Observation, weighted_median
+from provenance.result import Kind, Relation, rounded
+from provenance.thresholds import thresholds
+
+
+def find(observed: Observation, judgement: Judgement) -> Kind | None:
+    """Training on, with the relative change and the share of parameters that it left untouched."""
+    limits = thresholds()
+    changed = [
+        item
+        for name, item in sorted(observed.measured.items())
+        if name in observed.dependent_tensors and name not in observed.equal_tensors
+    ]
+    effect = judgement.strength.effect
+    if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:
+        return None
+    if observed.change_rank_share is None or observed.change_rank_share < limits.low_rank_share:
+        return None
+    looked_at = sum(item.pair.a.info.size for item in observed.measured.values())
+    untouched = sum(observed.pair_of[name].a.info.size for name in observed.equal_tensors)
+    change = weighted_median([(rounded(item.relative_change), item.pair.a.info.size) for item in changed])
+    return Kind(
+        kind="fine_tune" if effect >= limits.fine_tune_effect else "continued_pretraining",
+        parameters={"relative_change": change, "untouched_share": rounded(untouched / looked_at)},
+        evidence=f"{len(changed)} of {len(observed.measured)} learned tensors changed, by a median of {change:.3g} of "
+        f"their norm; {observed.change_rank_share:.0%} of the directions hold 99 % of the change",
+    )

@@ -1,0 +1,1 @@
+"""Results as documents: one file a format, each a pure encoder of the same value."""

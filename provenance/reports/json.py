@@ -1,0 +1,67 @@
+r"""Results as JSON: the stable document that scripts read.
+
+The text is pure ASCII: whatever a file put into a name arrives as a `\u` escape, so a document can be printed on any
+terminal and stored in any encoding. A number that is not finite is refused everywhere but in claims, which repeat what
+metadata says and spell it out as text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fingerprints.errors import UsageError
+from provenance.inspection import Inspection
+from provenance.result import SCHEMA_VERSION, Result, to_json
+
+
+def encode(document: Result | Inspection) -> str:
+    """`document` as JSON text, indented, with a final newline.
+
+    Raises
+    ------
+    ValueError
+        When a measured number is not finite: what could not be measured has to say so instead.
+    """
+    plain = to_json(document)
+    plain["claims"] = _tame(plain["claims"])
+    plain = {"schema_version": plain.pop("schema_version"), **plain}
+    return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def decode(text: str) -> dict[str, Any]:
+    """The object in `text`, for which `json.loads(encode(x)) == decode(encode(x))`.
+
+    Raises
+    ------
+    UsageError
+        When `text` is not JSON, not a result, or a result of another schema.
+    """
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not a JSON document: {error}", hint="give the file that `-o NAME.json` wrote") from error
+    if not isinstance(plain, dict) or "schema_version" not in plain:
+        raise UsageError("the JSON document is not a result: it has no schema_version", hint="give an unchanged result")
+    version = plain["schema_version"]
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise UsageError(
+            f"the result has schema_version {version!r}, and this version reads {SCHEMA_VERSION}",
+            hint="run the comparison again with this version",
+        )
+    return plain
+
+
+def _tame(value: Any) -> Any:
+    """Metadata as JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(key): _tame(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tame(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    return str(value)

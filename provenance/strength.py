@@ -1,0 +1,118 @@
+"""How strong the evidence is, and how small an effect would have been seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provenance.coverage import Covered, cover
+from provenance.observation import Observation, weighted_median
+from provenance.result import rounded
+from provenance.thresholds import thresholds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strength:
+    """Numbers that the rules compare, rounded as reported.
+
+    Attributes
+    ----------
+    covered : Covered
+        What is dependent on each side.
+    equal_share : float
+        Share of the smaller side's learned parameters in equal tensors.
+    effect : float or None
+        Parameter-weighted median, over the matrices found dependent, of the median matched cosine.
+    min_detectable : float or None
+        Smallest matched cosine that would have been seen in groups holding half of the smaller side's parameters.
+    sensitive_share : float
+        Share of the smaller side's learned parameters in groups where a cosine of .05 would have been seen.
+    log10_p : float or None
+        Smallest corrected p-value.
+    gains, biases : float or None
+        Median rank correlation of each.
+    """
+
+    covered: Covered
+    equal_share: float
+    effect: float | None
+    min_detectable: float | None
+    sensitive_share: float
+    log10_p: float | None
+    gains: float | None
+    biases: float | None
+
+
+def measure_strength(observed: Observation) -> Strength:
+    """Sum an observation up.
+
+    Parameters
+    ----------
+    observed : Observation
+        The pair.
+    """
+    gains, biases = observed.agreement
+    detectable, share = _sensitivity(observed)
+    return Strength(
+        covered=cover(observed),
+        equal_share=_share_of_smaller(observed, set(observed.equal_tensors)),
+        effect=_effect(observed),
+        min_detectable=detectable,
+        sensitive_share=share,
+        log10_p=min((observed.corrected(test) for test in observed.measurement.tests), default=None),
+        gains=gains,
+        biases=biases,
+    )
+
+
+def _effect(observed: Observation) -> float | None:
+    values: list[tuple[float, int]] = []
+    for name in sorted(observed.dependent_tensors):
+        part = observed.pair_of[name].a
+        if len(part.shape) > 1:
+            effect = 1.0 if name in observed.equal_tensors else observed.matrix_effects.get(name)
+            if effect is not None:
+                values.append((rounded(effect), part.info.size))
+    return weighted_median(values)
+
+
+def _smaller_names(observed: Observation, names: set[str]) -> tuple[set[str], dict[str, int], dict[str, str]]:
+    """Names on the smaller side for names in A, with that side's learned tensors and copies."""
+    a, b = observed.a.inventory, observed.b.inventory
+    if a.parameters <= b.parameters:
+        return names, dict(a.learned), dict(a.copies)
+    return {observed.pair_of[name].b.name for name in names}, dict(b.learned), dict(b.copies)
+
+
+def _share_of_smaller(observed: Observation, names: set[str]) -> float:
+    held, learned, copies = _smaller_names(observed, names)
+    total = sum(learned.values())
+    counted = {copies.get(name, name) for name in held}
+    return rounded(sum(learned.get(name, 0) for name in counted) / total) if total else 0.0
+
+
+def _sensitivity(observed: Observation) -> tuple[float | None, float]:
+    """The cosine that half of the smaller side would have shown, and the share that would have shown .05."""
+    by_role: dict[str, set[str]] = {}
+    for pair in observed.pairing.pairs:
+        by_role.setdefault(pair.a.template, set()).add(pair.a.name)
+    level = observed.log10_alpha - _log10(observed.hypotheses)
+    groups = [test for test in observed.measurement.tests if test.scope == "group" and len(test.tensors) > 0]
+    ranked = sorted((rounded(test.statistics.min_detectable(level)), place) for place, test in enumerate(groups))
+    seen: set[str] = set()
+    half: float | None = None
+    share = 0.0
+    for cosine, place in ranked:
+        for name in groups[place].tensors:
+            seen |= by_role[observed.role_of(name)]
+        held = _share_of_smaller(observed, seen)
+        if half is None and held >= thresholds().detectable_share:
+            half = cosine
+        if cosine <= thresholds().detectable_effect:
+            share = held
+    return half if half is not None else (ranked[-1][0] if ranked else None), share
+
+
+def _log10(count: int) -> float:
+    from math import log10
+
+    return log10(max(count, 1))

@@ -1,0 +1,101 @@
+"""The verdict in words. Neutral: what the weights show, nothing about anybody's intent."""
+
+from __future__ import annotations
+
+from provenance.judgement import Judgement
+from provenance.observation import Observation
+from provenance.result import Kind, Relation
+
+_OPERATIONS = {
+    "fine_tune": "fine-tuned",
+    "continued_pretraining": "trained on at length",
+    "component_reuse": "sharing a component",
+}
+
+
+def summarise(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    """One to three sentences that can be quoted.
+
+    Parameters
+    ----------
+    observed : Observation
+        The pair.
+    judgement : Judgement
+        What was decided.
+    kinds : tuple of Kind
+        What explains it.
+    """
+    relation = judgement.ruling.relation
+    text = _SENTENCES[relation](observed, judgement, kinds)
+    packaging = [kind.kind.replace("_", " ") for kind in kinds if kind.packaging]
+    if packaging and relation in (Relation.IDENTICAL, Relation.DERIVED):
+        text += f" Packaging differs: {', '.join(packaging)}."
+    return text
+
+
+def _identical(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    compared = "every value was compared" if judgement.ruling.basis == "digest" else "as far as was sampled"
+    text = f"A and B hold the same learned weights ({compared})."
+    if any(kind.kind == "dtype_cast" for kind in kinds):
+        text = f"A and B hold the same learned weights up to rounding ({compared})."
+    return text
+
+
+def _reuse(kind: Kind) -> str:
+    a, b = kind.parameters["coverage_a"], kind.parameters["coverage_b"]
+    trees = ", ".join(kind.parameters["subtrees_b"][:3])
+    return f"{b:.0%} of B's learned parameters ({trees}) and {a:.0%} of A's are shared weights."
+
+
+def _derived(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    reuse = next((kind for kind in kinds if kind.kind == "component_reuse"), None)
+    how = [_OPERATIONS[kind.kind] for kind in kinds if kind.kind in _OPERATIONS and kind is not reuse]
+    text = _reuse(reuse) + " " if reuse else ""
+    text += "A and B share trained weights" + (f" ({', '.join(how)})" if how else "")
+    text += ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell apart."
+    return text
+
+
+def _common_origin(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    causes = (
+        "the same initialisation, an early fork, index-aligned distillation, a shared frozen part, or very heavy retraining"
+        if observed.two_axis_dependence
+        else "index-aligned distillation, a shared frozen encoder, or shared pretrained vectors"
+    )
+    return (
+        "A and B are not independent, but the evidence does not show that trained weights were copied. "
+        f"Causes that leave such a trace: {causes}."
+    )
+
+
+def _independent(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    text = "No sign that A and B share weights"
+    excluded = equal_but_not_learned(observed)
+    if excluded:
+        text += f" ({excluded} equal tensor{'s' * (excluded != 1)} that nobody learned, such as constants and tables, left out)"
+    text += f". Scope: {judgement.ruling.scope}."
+    if any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
+        text += " Sizes differ: leading units were compared; other subsets of units were not searched."
+    return text
+
+
+def _inconclusive(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+    return f"The weights do not decide: {judgement.ruling.reason}."
+
+
+def equal_but_not_learned(observed: Observation) -> int:
+    """Number of looked-at tensors that are equal on both sides and were set aside as not learned."""
+    return sum(
+        item.equality.identical
+        for item in observed.measurement.tensors
+        if item.pair.a.name in observed.a.inventory.set_aside or item.not_learned is not None
+    )
+
+
+_SENTENCES = {
+    Relation.IDENTICAL: _identical,
+    Relation.DERIVED: _derived,
+    Relation.COMMON_ORIGIN: _common_origin,
+    Relation.INDEPENDENT: _independent,
+    Relation.INCONCLUSIVE: _inconclusive,
+}
