@@ -29,7 +29,7 @@ COLUMNS = 1024
 CLEAR = 0.3
 """A best match below this cosine is no match."""
 MARGIN = 0.1
-"""The runner-up must be this much less alike."""
+"""The runner-up must be this much less alike, or twice as far from equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,8 @@ def _matches(x: Floats, y: Floats) -> list[tuple[int, int]]:
         if c[i, j] < threshold or int(c[:, j].argmax()) != i:
             continue
         others = np.concatenate([np.delete(c[i], j), np.delete(c[:, j], i)])
-        if others.size == 0 or c[i, j] - others.max() >= MARGIN:
+        second = float(others.max(initial=-1.0))
+        if c[i, j] - second >= MARGIN or 2.0 * (1.0 - c[i, j]) + 1e-9 <= 1.0 - second:
             found.append((i, int(j)))
     return found
 

@@ -11,6 +11,8 @@ Floats = npt.NDArray[np.float64]
 
 MOST_VALUES = 4096
 FEW_DISTINCT = 64
+FEW_DISTINCT_IN_VECTOR = 8
+"""Gains near 1 in bfloat16 are a few dozen distinct values, and learned."""
 FEW_BINS = 4
 CONCENTRATED = 0.995
 MOST_ROWS = 256
@@ -19,7 +21,7 @@ MOST_ROWS = 256
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     """The reason why a tensor cannot have been learned, or None when it can.
 
-    A tensor is set aside when it is constant; has at most 64 distinct values, each many times; is an arithmetic or
+    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector), each many times; is an arithmetic or
     geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases, sinusoidal
     positions); or when its rows are non-negative single bumps (mel filter banks).
 
@@ -39,7 +41,7 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
         return "its values are all zero" if flat[0] == 0 else "its values are all the same"
     few = flat[:: max(1, flat.size // MOST_VALUES)][:MOST_VALUES]
     distinct = len(np.unique(few))
-    if distinct <= FEW_DISTINCT and distinct * 2 <= few.size:
+    if distinct <= (FEW_DISTINCT if sample.ndim > 1 else FEW_DISTINCT_IN_VECTOR) and distinct * 2 <= few.size:
         return f"it has only {distinct} distinct values"
     if sample.ndim == 1:
         return "it is a progression" if _is_progression(sample) else None

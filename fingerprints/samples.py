@@ -13,13 +13,15 @@ from fingerprints.anatomy import Part
 from fingerprints.axes import AxisPlan, TestAxis
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair
-from fingerprints.sampling import Half, Ints, units
+from fingerprints.sampling import Half, Ints, in_half, units
 from fingerprints.values import widened
 
 Array = npt.NDArray[Any]
 Floats32 = npt.NDArray[np.float32]
 
 MOST_FEATURES = 8192
+FEW_ROWS = 32
+"""So few rows are all read; only those of the right half are tested."""
 LONGEST_VECTOR = 1 << 18
 
 
@@ -65,7 +67,8 @@ def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[A
     wanted = np.concatenate([gate * length + rows for gate in range(gates)])
     raw = checkpoint.take(part.name, wanted)
     columns = part.shape[1] if len(part.shape) > 1 else 1
-    return raw, widened(raw).reshape(gates, len(rows), columns, -1)
+    rest = int(np.prod(part.shape[2:], dtype=np.int64))
+    return raw, widened(raw).reshape(gates, len(rows), columns, rest)
 
 
 def read_sample(
@@ -80,7 +83,8 @@ def read_sample(
     """
     gates = next((test.gates for test in plan.tests if test.axis == 0), 1)
     length = min(pair.a.shape[0], pair.b.shape[0]) // gates
-    rows = units(length, settings.rows, seed=settings.seed, half=settings.half)
+    half = settings.half if length > FEW_ROWS else Half.ALL
+    rows = units(length, settings.rows, seed=settings.seed, half=half)
     raw_a, wide_a = _take(a, pair.a, rows, gates)
     raw_b, wide_b = _take(b, pair.b, rows, gates)
     return PairSample(pair=pair, plan=plan, rows=rows, raw_a=raw_a, raw_b=raw_b, a=wide_a, b=wide_b)
@@ -126,6 +130,7 @@ def axis_features(
             positions, inner = _facing(sample.rows, inner)
         else:
             positions = sample.rows
+        positions = positions[in_half(positions, settings.half)]
         place = np.searchsorted(sample.rows, positions)
         step = max(1, len(inner) // MOST_FEATURES)
         inner = inner[: step * MOST_FEATURES : step] if step > 1 else inner

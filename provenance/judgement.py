@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fingerprints.selection import NOT_SAMPLED
 from provenance.observation import Observation
 from provenance.result import Relation
 from provenance.strength import Strength, measure_strength
@@ -54,17 +55,17 @@ def identical(observed: Observation, strength: Strength) -> Ruling | None:
     """Learned tensors, copies counted once, match one to one in both directions and are equal."""
     learned_a, learned_b = observed.a.inventory.learned, observed.b.inventory.learned
     partners = {pair.b.name for pair in observed.pairing.pairs}
-    if not observed.measured or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
-        return None
-    if observed.equal_tensors != observed.measured.keys():
+    unreadable = any(reason != NOT_SAMPLED for _, reason in observed.measurement.skipped)
+    if not observed.measured or unreadable or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
         return None
     for pair in observed.pairing.pairs:
-        learned = (pair.a.name in learned_a, pair.b.name in learned_b)
-        copies = pair.a.name in observed.a.inventory.copies or pair.b.name in observed.b.inventory.copies
-        if pair.a.shape != pair.b.shape or (learned[0] != learned[1] and not copies):
+        if pair.a.name not in learned_a and pair.b.name not in learned_b:
+            continue
+        equality = observed.equalities.get(pair.a.name)
+        if pair.a.shape != pair.b.shape or (equality is not None and not equality.identical):
             return None
-    unsampled = {pair.a.name for pair, _ in observed.measurement.skipped} & learned_a.keys()
-    complete = not unsampled and all(observed.equalities[name].complete for name in observed.measured)
+    unseen = {pair.a.name for pair, _ in observed.measurement.skipped} & learned_a.keys()
+    complete = not unseen - observed.equalities.keys() and all(observed.equalities[name].complete for name in observed.measured)
     share = strength.equal_share if complete else _compared_share(observed)
     clause = "every learned tensor of either side has an equal counterpart in the other" + (
         "" if complete else f", as far as was read ({share:.2%} of the values)"

@@ -18,6 +18,7 @@ MAX_WORK: Final = 8_000_000
 """Opcodes, with containers counted several times; a state dict of 20,000 tensors needs about one million."""
 _CONTAINER: Final = 4
 _NAME: Final = 16
+_PLACEHOLDER: Final = 12
 
 Call = Callable[[Global, tuple[Any, ...]], Any]
 Load = Callable[[Any], Any]
@@ -118,7 +119,11 @@ class PickleMachine:
         arguments = args if isinstance(args, tuple) else (args,)
         if isinstance(callee, Global):
             self.spend(sum(len(argument) for argument in arguments if isinstance(argument, list | tuple | dict)))
-            return self._call(callee, arguments)
+            found = self._call(callee, arguments)
+            if isinstance(found, Placeholder):
+                self.spend(_PLACEHOLDER)
+            return found
+        self.spend(_PLACEHOLDER)
         origin = callee.origin if isinstance(callee, Placeholder) else Global("", type(callee).__name__)
         return Placeholder(origin, arguments)
 

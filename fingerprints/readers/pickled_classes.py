@@ -62,6 +62,8 @@ _DANGEROUS_MODULES: Final = frozenset(
     ]
 )
 _DANGEROUS_PREFIXES: Final = (
+    "_io.open",
+    "io.open",
     "numpy.testing",
     "operator.attrgetter",
     "operator.methodcaller",

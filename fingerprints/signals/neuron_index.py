@@ -38,7 +38,7 @@ class NeuronIndex:
                 continue
             fold = context.fold if part.role in _READS_NORM and axis.kind == "neuron" else None
             positions, x, y = axis_features(sample, axis, context.settings, fold)
-            if len(positions) == 0:
+            if x.size == 0:
                 continue
             yield Contribution(
                 signal=self.name,

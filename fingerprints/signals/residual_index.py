@@ -40,7 +40,7 @@ class ResidualIndex:
             if axis.kind != "residual":
                 continue
             positions, x, y = axis_features(sample, axis, context.settings)
-            if len(positions) == 0:
+            if x.size == 0:
                 continue
             order = judge_order(x, y, positions)
             yield Contribution(

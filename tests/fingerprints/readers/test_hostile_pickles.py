@@ -45,9 +45,9 @@ CODE = {
     "builtins.eval": (eval, ("open('EXECUTED', 'w')",), "builtin__.eval"),
     "builtins.exec": (exec, ("open('EXECUTED', 'w')",), "builtin__.exec"),
     "builtins.open": (open, ("EXECUTED", "w"), "io.open"),
-    "subprocess.Popen": (subprocess.Popen, (["touch", "EXECUTED"],), "subprocess.Popen"),
+    "subprocess.Popen": (subprocess.Popen, (["touch", "EXECUTED"],), "commands.Popen"),
     "torch.hub.load": (torch.hub.load, ("EXECUTED", "EXECUTED"), "torch.hub.load"),
-    "pickle.loads": (pickle.loads, (b"cos\nsystem\n(S'touch EXECUTED'\ntR.",), "_pickle.loads"),
+    "pickle.loads": (pickle.loads, (b"cos\nsystem\n(S'touch EXECUTED'\ntR.",), "pickle.loads"),
 }
 
 
@@ -63,6 +63,7 @@ def test_code_is_named_and_never_run(
     with pytest.raises(NotACheckpoint, match="which was not run") as caught:
         open_checkpoint(path)
     assert name in caught.value.message
+    assert caught.value.path == path
     assert "torch.load" in caught.value.hint
     torch.save({"w": torch.ones(2), "x": Runs(function, *args)}, path, _use_new_zipfile_serialization=not legacy)
     checkpoint = open_checkpoint(path)
@@ -170,6 +171,7 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 900_000, "m
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_bomb_is_defused_in_bounded_time_and_memory(tmp_path: Path, case: str) -> None:
     path = zipped(tmp_path / "model.pt", BOMBS[case])

@@ -52,7 +52,7 @@ def test_hostile_names_survive_the_round_trip_as_escapes() -> None:
 def test_claims_may_hold_what_json_cannot() -> None:
     claims = decode(encode(inspection()))["claims"]
     assert claims["eps"] == "nan"
-    assert decode(encode(derived()))["claims"][2]["b"] == "inf"
+    assert decode(encode(derived()))["claims"]["rope_theta"]["b"] == "inf"
 
 
 def test_a_measured_number_must_be_finite() -> None:
