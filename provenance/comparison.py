@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -132,6 +133,8 @@ class _Comparison:
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
         )
+        if not (a.inventory.parameters and b.inventory.parameters):
+            pairing = replace(pairing, pairs=())
         self.progress.stage("comparing weights", len(pairing.pairs))
         return measure(pairing, (a.anatomy, b.anatomy), (self.a, self.b), settings, self.progress.advance)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fingerprints.selection import NOT_SAMPLED
-from provenance.observation import Observation
+from provenance.observation import Observation, Side
 from provenance.result import Relation
 from provenance.strength import Strength, measure_strength
 from provenance.thresholds import thresholds
@@ -78,15 +78,16 @@ def too_small(observed: Observation, strength: Strength) -> Ruling | None:
     smaller = min(observed.a.inventory.parameters, observed.b.inventory.parameters)
     if smaller >= thresholds().fewest_parameters:
         return None
-    for label, side in (("A", observed.a), ("B", observed.b)):
-        if side.inventory.parameters == 0 and side.anatomy.parts:
-            reasons = sorted(set(side.inventory.set_aside.values()))
-            return Ruling(
-                relation=Relation.INCONCLUSIVE,
-                clause="no learned values to compare",
-                reason=f"{label} holds no learned values: of its {len(side.anatomy.parts)} tensors "
-                + (f"every one was set aside ({'; '.join(reasons[:3])})" if reasons else "none could be read"),
-            )
+    if smaller == 0:
+        return Ruling(
+            relation=Relation.INCONCLUSIVE,
+            clause="no learned values to compare",
+            reason="; ".join(
+                _without_values(label, side)
+                for label, side in (("A", observed.a), ("B", observed.b))
+                if side.inventory.parameters == 0
+            ),
+        )
     return Ruling(
         relation=Relation.INCONCLUSIVE,
         clause="too few learned parameters to test",
@@ -143,6 +144,14 @@ RULES: tuple[Callable[[Observation, Strength], Ruling | None], ...] = (
     common_origin,
     independent,
 )
+
+
+def _without_values(label: str, side: Side) -> str:
+    """Why a side has nothing to compare."""
+    reasons = sorted({*side.inventory.set_aside.values(), *side.inventory.unreadable.values()})
+    if not reasons:
+        return f"{label} has no tensors"
+    return f"{label} holds no learned values: all {len(side.anatomy.parts)} tensors were set aside ({'; '.join(reasons[:3])})"
 
 
 def _support(strength: Strength) -> str | None:

@@ -93,8 +93,9 @@ def _entries(folder: Path) -> tuple[dict[str, int], list[str]]:
                         hint="give the checkpoint itself",
                         limit=MAX_ENTRIES,
                     )
-                if entry.is_file():
-                    files[entry.name] = entry.stat().st_size
+                size = _size(entry)
+                if size is not None:
+                    files[entry.name] = size
                 elif entry.is_dir():
                     folders.append(entry.name)
     except OSError as error:
@@ -104,6 +105,14 @@ def _entries(folder: Path) -> tuple[dict[str, int], list[str]]:
             hint="check the path and its permissions",
         ) from error
     return {name: files[name] for name in sorted(files)}, sorted(folders)
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Return the size of a file, 0 for a link that leads nowhere, None for what is neither."""
+    try:
+        return entry.stat().st_size if entry.is_file() else 0 if entry.is_symlink() and not entry.is_dir() else None
+    except OSError:
+        return 0
 
 
 def _single(folder: Path, name: str, files: Mapping[str, int]) -> FoundSet | None:

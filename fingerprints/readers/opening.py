@@ -75,15 +75,26 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
 def weight_sets(path: str | Path) -> tuple[WeightSet, ...]:
     """Return all sets of weights at `path`, in order of precedence; the one that `open_checkpoint` takes is `chosen`.
 
+    A set is `readable` if its format is, and nothing is known to be wrong with it.
+
     Raises
     ------
-    CheckpointError
-        When nothing at `path` can be looked at.
+    NotACheckpoint
+        When there is nothing at `path`, or it cannot be looked at.
     """
     place = Path(path)
-    found, chosen, _ = _choose(place, _find(place), None)
-    contents = None if chosen.inside or chosen.fault else read_set(chosen)
-    return _listing(found, chosen, contents, next(iter(contents.containers)) if contents else None)
+    found = _find(place)
+    if found and is_plain_sub_folder(found[0]):
+        return _listing(found, None, None, None)
+    found, chosen, _ = _choose(place, found, None)
+    if chosen.inside or chosen.fault is not None:
+        return _listing(found, chosen, None, None)
+    try:
+        contents = read_set(chosen)
+    except CheckpointError as error:
+        broken = replace(chosen, fault=error)
+        return _listing([broken if known is chosen else known for known in found], broken, None, None)
+    return _listing(found, chosen, contents, next(iter(contents.containers)))
 
 
 def _find(place: Path) -> list[FoundSet]:
@@ -169,7 +180,7 @@ def _container_names(known: FoundSet, contents: SetContents) -> list[str]:
 
 
 def _listing(
-    found: list[FoundSet], chosen: FoundSet, contents: SetContents | None, label: str | None
+    found: list[FoundSet], chosen: FoundSet | None, contents: SetContents | None, label: str | None
 ) -> tuple[WeightSet, ...]:
     sets: list[WeightSet] = []
     for known in found:

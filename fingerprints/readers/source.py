@@ -46,9 +46,7 @@ class SourceFile:
         try:
             found = path.stat()
         except FileNotFoundError as error:
-            raise NotACheckpoint(
-                f"there is no file {quoted(str(path))}", path=path, hint="check the spelling of the path"
-            ) from error
+            raise _absent(path) from error
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
         if not stat.S_ISREG(found.st_mode):
@@ -160,6 +158,14 @@ class WindowStream(io.RawIOBase):
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _absent(path: Path) -> CheckpointError:
+    if path.is_symlink():
+        return NotACheckpoint(
+            f"{quoted(str(path))} is a link to a file that is not there", path=path, hint="download the file anew"
+        )
+    return NotACheckpoint(f"there is no file {quoted(str(path))}", path=path, hint="check the spelling of the path")
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> CheckpointError:

@@ -53,9 +53,7 @@ CODE = {
 
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("case", CODE)
-def test_code_is_named_and_never_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, legacy: bool
-) -> None:
+def test_code_is_named_and_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, legacy: bool) -> None:
     monkeypatch.chdir(tmp_path)
     function, args, name = CODE[case]
     path = tmp_path / "model.bin"
@@ -133,7 +131,9 @@ def test_a_broken_pickle_gives_one_error(tmp_path: Path, case: str) -> None:
 
 
 LAUGHS = b"".join(b"h" + bytes([at]) + b"h" + bytes([at]) + b"\x86q" + bytes([at + 1]) for at in range(200))
-NESTED = b"".join(b"}(X\x01\0\0\0ah" + bytes([at]) + b"X\x01\0\0\0bh" + bytes([at]) + b"uq" + bytes([at + 1]) for at in range(200))
+NESTED = b"".join(
+    b"}(X\x01\0\0\0ah" + bytes([at]) + b"X\x01\0\0\0bh" + bytes([at]) + b"uq" + bytes([at + 1]) for at in range(200)
+)
 COLLIDING = b"".join(
     b"\x8a\x0c" + (at * ((1 << 61) - 1)).to_bytes(12, "little", signed=True) + b"N" for at in range(300_000)
 )
@@ -177,13 +177,17 @@ def test_a_bomb_is_defused_in_bounded_time_and_memory(tmp_path: Path, case: str)
     path = zipped(tmp_path / "model.pt", BOMBS[case])
     start = time.process_time()
     child = os.times().children_user
-    done = subprocess.run([sys.executable, "-c", PROBE, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(("LimitExceeded", "NotACheckpoint", "CorruptCheckpoint"))
     assert os.times().children_user - child + time.process_time() - start < 10
 
 
-def tensor(storage: bytes, *, offset: bytes = b"K\x00", shape: bytes = b"K\x02\x85", stride: bytes = b"K\x01\x85") -> bytes:
+def tensor(
+    storage: bytes, *, offset: bytes = b"K\x00", shape: bytes = b"K\x02\x85", stride: bytes = b"K\x01\x85"
+) -> bytes:
     """A pickle of {"bad": a tensor as described, "good": a tensor of two floats}."""
     rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n"
     good = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x02tQ"

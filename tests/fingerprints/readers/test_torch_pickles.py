@@ -132,9 +132,7 @@ def test_a_whole_module_is_read_without_its_class(tmp_path: Path, legacy: bool) 
         path = save(value, tmp_path / "model.pt", legacy=legacy)
         checkpoint = open_checkpoint(path)
         assert set(checkpoint.tensors) == set(module.state_dict())
-        np.testing.assert_array_equal(
-            checkpoint.rows("body.0.weight", 0, 2), module.body[0].weight.detach().numpy()
-        )
+        np.testing.assert_array_equal(checkpoint.rows("body.0.weight", 0, 2), module.body[0].weight.detach().numpy())
         assert "pickle-foreign-class" in {finding.code for finding in checkpoint.origin.findings}
 
 
@@ -179,7 +177,9 @@ def test_training_state_is_never_taken_for_weights(tmp_path: Path, legacy: bool)
         open_checkpoint(save(torch.optim.Adam([torch.ones(2)]).state_dict(), tmp_path / "a.pt", legacy=legacy))
 
 
-@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "module", "net", "params", "weights", "ema"])
+@pytest.mark.parametrize(
+    "key", ["state_dict", "model", "model_state_dict", "module", "net", "params", "weights", "ema"]
+)
 def test_weights_are_found_under_the_usual_keys(tmp_path: Path, key: str) -> None:
     weights = {"layer.weight": torch.randn(2, 3)}
     check(save({key: weights, "step": 5}, tmp_path / "a.pt"), weights)
