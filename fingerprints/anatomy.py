@@ -253,4 +253,3 @@ def _placed(part: Part, match: RoleMatch | None, towers: Mapping[str, Tower]) ->
     if shape[1 - place] == tower.residual:
         return replace(known, axes=meaning[::-1], transposed=True)
     return part
-

@@ -71,9 +71,7 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
         for i, j in _matches(_vectors(ours, a, seed), _vectors(theirs, b, seed)):
             swaps[ours[i].name] = theirs[j]
     settled = reassigned(pairing, swaps) if swaps else pairing
-    return Assigned(
-        pairing=_last_resort(settled), undecided=considered - len(swaps), crowded=tuple(crowded)
-    )
+    return Assigned(pairing=_last_resort(settled), undecided=considered - len(swaps), crowded=tuple(crowded))
 
 
 def _is_open(pair: Pair) -> bool:

@@ -248,8 +248,10 @@ def _hidden(part: Part, axis: int, gates: int, wiring: _Wiring, reasons: list[st
         why = "outputs of a head mean the same in both models"
     elif axis == 0 and not wiring.consumed.get(length, frozenset()) - ({part.name} if gates == 1 else set()):
         why = f"nothing takes {length} inputs: these may be outputs of the model"
-    elif axis == 1 and not _EMBEDDING.search(part.module) and not (
-        wiring.produced.get(length, frozenset()) - ({part.name} if gates == 1 else set())
+    elif (
+        axis == 1
+        and not _EMBEDDING.search(part.module)
+        and not (wiring.produced.get(length, frozenset()) - ({part.name} if gates == 1 else set()))
     ):
         why = f"nothing produces {length} values: these may be inputs of the model"
     if why and reasons is not None:

@@ -143,7 +143,9 @@ class Groups:
                     Untested(signal=item.signal, subject=subject, reason="fewer than 8 units can be compared")
                 )
                 return
-            self._tests.append(self._test(item, "tensor", item.part.name, item.axis.faces, (item.part.name,), statistics))
+            self._tests.append(
+                self._test(item, "tensor", item.part.name, item.axis.faces, (item.part.name,), statistics)
+            )
         key = (item.signal, item.axis.group, item.columns is not None, len(item.positions))
         group = self._groups.setdefault(key, _Group(first=item))
         group.add(item)

@@ -16,6 +16,8 @@ FEW_DISTINCT_IN_VECTOR = 8
 FEW_BINS = 4
 CONCENTRATED = 0.995
 MOST_ROWS = 256
+MOST_COLUMNS = 1024
+WAVES = 64
 
 
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
@@ -30,7 +32,7 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     values : ndarray, shape (n,) or (m, ...)
         A sample of the tensor, as float: whole rows.
     """
-    sample = np.asarray(values, dtype=np.float64)
+    sample = _thinned(values)
     if sample.size == 0:
         return "it is empty"
     flat = sample.ravel()
@@ -45,14 +47,22 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
         return f"it has only {distinct} distinct values"
     if sample.ndim == 1:
         return "it is a progression" if _is_progression(sample) else None
-    matrix = sample.reshape(len(sample), -1)[:MOST_ROWS]
+    matrix = sample.reshape(len(sample), -1)
     if _is_progression(matrix[0]) and len(matrix) <= 2:
         return "it is a progression"
-    if _few_frequencies(matrix) or (len(matrix) >= 32 and _few_frequencies(matrix.T[:MOST_ROWS])):
+    if _few_frequencies(matrix[:WAVES]) or (len(matrix) >= 32 and _few_frequencies(matrix.T[:WAVES])):
         return "it is a table of waves"
     if _single_bumps(matrix):
         return "it is a filter bank"
     return None
+
+
+def _thinned(values: npt.NDArray[Any]) -> Floats:
+    """At most 256 rows of 1024 values, or a whole vector, as float64."""
+    array = np.asarray(values)
+    if array.ndim < 2:
+        return array.astype(np.float64)
+    return array.reshape(len(array), -1)[:MOST_ROWS, :MOST_COLUMNS].astype(np.float64)
 
 
 def _is_progression(values: Floats) -> bool:

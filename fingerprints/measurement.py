@@ -184,7 +184,9 @@ def _look(
         return seen
     try:
         if plan is None:
-            raw_a, raw_b = read_vectors(pair, a, b) if pair.a.shape else (a.rows(pair.a.name, 0, 1), b.rows(pair.b.name, 0, 1))
+            raw_a, raw_b = (
+                read_vectors(pair, a, b) if pair.a.shape else (a.rows(pair.a.name, 0, 1), b.rows(pair.b.name, 0, 1))
+            )
             seen.tensor = _tensor(pair, raw_a, raw_b, ())
             if seen.tensor.not_learned is None:
                 for signal in SIGNALS:

@@ -209,7 +209,9 @@ def _signature(parts: Sequence[Part], named: Mapping[int, str]) -> Signature:
     """What a template looks like without its name: indices and shapes, with known sizes called by their dimension."""
     return (
         parts[0].kind == "bias",
-        tuple((part.index, tuple(named.get(n, n) for n in part.shape)) for part in sorted(parts, key=lambda p: p.index)),
+        tuple(
+            (part.index, tuple(named.get(n, n) for n in part.shape)) for part in sorted(parts, key=lambda p: p.index)
+        ),
     )
 
 

@@ -71,9 +71,7 @@ def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[A
     return raw, widened(raw).reshape(gates, len(rows), columns, rest)
 
 
-def read_sample(
-    pair: Pair, plan: AxisPlan, a: Checkpoint, b: Checkpoint, settings: SampleSettings
-) -> PairSample:
+def read_sample(pair: Pair, plan: AxisPlan, a: Checkpoint, b: Checkpoint, settings: SampleSettings) -> PairSample:
     """Read the sampled rows of both sides.
 
     Raises
@@ -134,7 +132,7 @@ def axis_features(
         place = np.searchsorted(sample.rows, positions)
         step = max(1, len(inner) // MOST_FEATURES)
         inner = inner[: step * MOST_FEATURES : step] if step > 1 else inner
-        x, y = (side[:, place][:, :, inner, :] for side in (a[:, :, :columns], b[:, :, :columns]))
+        x, y = (_picked(side, place, inner) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 2), 0, 1) for side, gain in _with_gains(sample, fold, x, y))
     else:
         positions = units(columns, settings.rows, seed=settings.seed, half=settings.half)
@@ -142,11 +140,22 @@ def axis_features(
         if test.mapped_to_itself:
             positions, inner = _facing(positions, inner)
         place = np.searchsorted(sample.rows, inner)
-        x, y = (side[:, place][:, :, positions, :] for side in (a, b))
+        x, y = (_picked(side, place, positions) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 1), 2, 0) for side, gain in _with_gains(sample, fold, x, y))
-    return positions, np.ascontiguousarray(x.reshape(len(positions), -1)), np.ascontiguousarray(
-        y.reshape(len(positions), -1)
+    return (
+        positions,
+        np.ascontiguousarray(x.reshape(len(positions), -1)),
+        np.ascontiguousarray(y.reshape(len(positions), -1)),
     )
+
+
+def _picked(values: Floats32, rows: Ints, columns: Ints) -> Floats32:
+    """Values at rows and columns; a view where all rows or leading columns are wanted."""
+    if len(rows) < values.shape[1]:
+        values = values[:, rows]
+    if len(columns) and columns[-1] == len(columns) - 1:
+        return values[:, :, : len(columns)]
+    return values[:, :, columns]
 
 
 def _facing(tested: Ints, inner: Ints) -> tuple[Ints, Ints]:

@@ -1,5 +1,6 @@
 """Tensor names with their numbers taken out: `model.layers.3.mlp.up_proj.weight` is
-`model.layers.{i}.mlp.up_proj.weight` at index (3,)."""
+`model.layers.{i}.mlp.up_proj.weight` at index (3,).
+"""
 
 from __future__ import annotations
 

@@ -75,9 +75,7 @@ def _paired_share(observed: Observation) -> float:
 def _sizes(observed: Observation) -> tuple[SizeDifference, ...]:
     """Named dimensions that differ, then other lengths of counterparts that differ, the most frequent first."""
     a, b = observed.a.anatomy.dimensions, observed.b.anatomy.dimensions
-    named = [
-        SizeDifference(dimension=name, a=a[name], b=b[name]) for name in a if name in b and a[name] != b[name]
-    ]
+    named = [SizeDifference(dimension=name, a=a[name], b=b[name]) for name in a if name in b and a[name] != b[name]]
     known = {(size.a, size.b) for size in named}
     other: Counter[tuple[int, int]] = Counter()
     for pair in observed.pairing.pairs:
@@ -146,4 +144,3 @@ def _proved(observed: Observation, pairs: Iterable[Pair]) -> bool:
     looked_at = [pair.a.name for pair in pairs if pair.a.name in observed.measured]
     dependent = sum(name in observed.dependent_tensors for name in looked_at)
     return bool(looked_at) and 2 * dependent > len(looked_at)
-

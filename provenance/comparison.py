@@ -27,11 +27,11 @@ from provenance.claims import read_claims
 from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
-from provenance.judgement import judge
+from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
-from provenance.result import Result, Run, Verdict
+from provenance.result import Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
@@ -39,11 +39,10 @@ from provenance.thresholds import thresholds
 CHANGED_MATRICES = 6
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
+SECOND_ROWS = 64
 
 
-def compare(
-    a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None
-) -> Result:
+def compare(a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None) -> Result:
     """Compare two checkpoints.
 
     Parameters
@@ -98,7 +97,7 @@ class _Comparison:
         sample = SampleSettings(
             rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if pairing.searched else Half.ALL
         )
-        measurement = self._measure(pairing, side_a, side_b, sample)
+        measurement = self._measure(pairing, side_a, side_b, sample, None if self.small else self.options.layers)
         equalities = self._equalities(pairing, measurement)
         observed = Observation(
             a=side_a,
@@ -110,7 +109,10 @@ class _Comparison:
             undecided_renames=undecided,
         )
         observed = self._with_change(observed)
-        return self._result(observed, sample)
+        judgement = judge(observed)
+        if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
+            judgement = self._look_again(observed, judgement, sample)
+        return self._result(observed, judgement, sample)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -124,11 +126,18 @@ class _Comparison:
         assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
         return assigned.pairing, assigned.undecided
 
-    def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings) -> Measurement:
+    def _look_again(self, observed: Observation, judgement: Judgement, sample: SampleSettings) -> Judgement:
+        """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
+        second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
+        layers = max(1, self.options.layers // 4)
+        found = self._measure(observed.pairing, observed.a, observed.b, second, layers)
+        return disagreement(observed, judgement, found)
+
+    def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings, layers: int | None) -> Measurement:
         limit = self.options.time_limit
         settings = MeasureSettings(
             sample=sample,
-            layers=None if self.small else self.options.layers,
+            layers=layers,
             device=self.device,
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
@@ -163,19 +172,23 @@ class _Comparison:
         changed = [
             observed.pair_of[name]
             for name in sorted(observed.dependent_tensors - observed.equal_tensors)
-            if len(observed.pair_of[name].a.shape) == 2 and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
+            if len(observed.pair_of[name].a.shape) == 2
+            and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
         ]
         if not changed or self._late():
             return observed
         largest = sorted(changed, key=lambda pair: -pair.a.info.size)
         step = max(1, len(largest) // CHANGED_MATRICES)
         shares = rank_shares(
-            largest[::step][:CHANGED_MATRICES], self.a, self.b, energy=thresholds().low_rank_energy, seed=self.options.sample_seed
+            largest[::step][:CHANGED_MATRICES],
+            self.a,
+            self.b,
+            energy=thresholds().low_rank_energy,
+            seed=self.options.sample_seed,
         )
         return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
 
-    def _result(self, observed: Observation, sample: SampleSettings) -> Result:
-        judgement = judge(observed)
+    def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings) -> Result:
         kinds = find_kinds(observed, judgement)
         ruling, strength = judgement.ruling, judgement.strength
         self.progress.stage("digests")

@@ -21,7 +21,7 @@ def resolve_device(name: str) -> str:
     if name == "cpu":
         return name
     if name != "auto" and name.partition(":")[0] != "cuda":
-        raise UsageError(f"unknown device {ascii(name)}", hint="use cpu, cuda or auto")
+        raise UsageError(f"unknown device {name!a}", hint="use cpu, cuda or auto")
     import torch  # deferred: only the accelerator path needs it
 
     if torch.cuda.is_available():

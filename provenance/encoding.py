@@ -89,8 +89,8 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
             by_reason[reason].append(pair.a.name)
         else:
             found.append(NotMeasured(signal="all", subject=pair.a.name, reason=reason))
-    for item in observed.measurement.untested:
-        found.append(NotMeasured(signal=item.signal, subject=item.subject, reason=item.reason))
+    for axis in observed.measurement.untested:
+        found.append(NotMeasured(signal=axis.signal, subject=axis.subject, reason=axis.reason))
     for item in observed.measurement.tensors:
         for reason in item.reasons:
             by_reason[reason].append(item.pair.a.name)
@@ -115,7 +115,7 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
                 reason="the weights do not settle which is which; names and shapes were followed",
             )
         )
-    if any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
+    if observed.measurement.tests and any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
         found.append(
             NotMeasured(
                 signal="width subset",
@@ -140,5 +140,8 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
     ]
     if len(found) > MOST_LISTED:
         more = len(found) - MOST_LISTED
-        found = [*found[:MOST_LISTED], NotMeasured(signal="all", subject=f"{more} more", reason="see the reasons above")]
+        found = [
+            *found[:MOST_LISTED],
+            NotMeasured(signal="all", subject=f"{more} more", reason="see the reasons above"),
+        ]
     return (*found, *summed)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fingerprints.kernels import bonferroni
+from fingerprints.measurement import Measurement
 from fingerprints.selection import NOT_SAMPLED
 from provenance.observation import Observation, Side
 from provenance.result import Relation
@@ -65,7 +67,9 @@ def identical(observed: Observation, strength: Strength) -> Ruling | None:
         if pair.a.shape != pair.b.shape or (equality is not None and not equality.identical):
             return None
     unseen = {pair.a.name for pair, _ in observed.measurement.skipped} & learned_a.keys()
-    complete = not unseen - observed.equalities.keys() and all(observed.equalities[name].complete for name in observed.measured)
+    complete = not unseen - observed.equalities.keys() and all(
+        observed.equalities[name].complete for name in observed.measured
+    )
     share = strength.equal_share if complete else _compared_share(observed)
     clause = "every learned tensor of either side has an equal counterpart in the other" + (
         "" if complete else f", as far as was read ({share:.2%} of the values)"
@@ -126,7 +130,11 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
     """Nothing seen, where a small effect would have been seen in most of the smaller side."""
     limits = thresholds()
     detectable = strength.min_detectable
-    if detectable is None or detectable > limits.detectable_effect or strength.sensitive_share < limits.detectable_share:
+    if (
+        detectable is None
+        or detectable > limits.detectable_effect
+        or strength.sensitive_share < limits.detectable_share
+    ):
         return None
     return Ruling(
         relation=Relation.INDEPENDENT,
@@ -135,6 +143,27 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
         basis="weights",
         scope=UNDISGUISED,
     )
+
+
+def disagreement(observed: Observation, first: Judgement, second: Measurement) -> Judgement:
+    """The judgement after a second sample: as before, unless that one finds dependence.
+
+    Parameters
+    ----------
+    observed, first
+        The first sample and its judgement.
+    second : Measurement
+        The second sample; its tests are corrected together with the first one's.
+    """
+    hypotheses = observed.hypotheses + 2 * len(second.tests)
+    found = [test for test in second.tests if bonferroni(test.log10_p, hypotheses) < observed.log10_alpha]
+    if not found:
+        return first
+    reason = (
+        f"the public sample shows nothing, but a second one does ({len(found)} tests below alpha, "
+        f"such as {found[0].subject}); read everything, or choose other positions"
+    )
+    return replace(first, ruling=Ruling(relation=Relation.INCONCLUSIVE, clause="two samples disagree", reason=reason))
 
 
 RULES: tuple[Callable[[Observation, Strength], Ruling | None], ...] = (

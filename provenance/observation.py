@@ -122,9 +122,7 @@ class Observation:
     @cached_property
     def dependent_tensors(self) -> frozenset[str]:
         """Names in A of looked-at tensors that are dependent: by a test of their own, by rank, or by equality."""
-        names = {
-            test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.statistics.z > 0
-        }
+        names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.statistics.z > 0}
         names |= self.equal_tensors
         for name, item in self.measured.items():
             if item.rank_correlation is not None and item.rank_correlation > 0 and name not in names:
@@ -157,7 +155,9 @@ class Observation:
             part = item.pair.a
             if item.rank_correlation is None or part.kind not in ("gain", "bias"):
                 continue
-            if part.role in ("attn_k", "output", "token_embd") or (part.axes and part.axes[0] not in ("residual", "neuron", "head")):
+            if part.role in ("attn_k", "output", "token_embd") or (
+                part.axes and part.axes[0] not in ("residual", "neuron", "head")
+            ):
                 continue
             values[part.kind].append((item.rank_correlation, part.info.size))
         return weighted_median(values["gain"]), weighted_median(values["bias"])

@@ -67,7 +67,9 @@ class Progress(Protocol):
         """A new stage begins; `total` steps if known."""
         ...
 
-    def advance(self, steps: int = 1) -> None: ...
+    def advance(self, steps: int = 1) -> None:
+        """So many steps of the stage are done."""
+        ...
 
 
 class Silent:

@@ -61,7 +61,8 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
     """One side of the comparison. `parameters` counts every tensor, `learned_parameters` tied copies once and
-    constants not at all; `dtypes` maps a dtype to its number of elements."""
+    constants not at all; `dtypes` maps a dtype to its number of elements.
+    """
 
     reference: str
     revision: str | None
@@ -101,7 +102,8 @@ class SizeDifference:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameRule:
     """Tensors called by the pattern `a` on one side are called by `b` on the other; `{i}` stands for a number and
-    `*` for anything. `ambiguous` says that shapes alone left a choice that nothing else could settle."""
+    `*` for anything. `ambiguous` says that shapes alone left a choice that nothing else could settle.
+    """
 
     a: str
     b: str
@@ -113,7 +115,8 @@ class RenameRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """Which roles both sides have, under which names, at which sizes. `only_a`/`only_b` map a name pattern to the
-    number of tensors that the other side lacks."""
+    number of tensors that the other side lacks.
+    """
 
     relation: ArchitectureRelation
     sizes: tuple[SizeDifference, ...]
@@ -127,7 +130,8 @@ class Architecture:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """Share of each side's learned parameters that lie in dependent role groups; `extrapolated` is the part of it
-    that follows from sampled layers of the same role."""
+    that follows from sampled layers of the same role.
+    """
 
     a: float
     b: float
@@ -137,7 +141,8 @@ class Coverage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One operation that explains the relation, with its parameters. `packaging` kinds are listed, never counted as
-    an operation."""
+    an operation.
+    """
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -148,7 +153,8 @@ class Kind:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The answer about the weights. `clause` is the rule that decided; `scope` is set when the answer holds only
-    within it; `direction` is None unless the two are related."""
+    within it; `direction` is None unless the two are related.
+    """
 
     relation: Relation
     clause: str
@@ -171,7 +177,8 @@ class Evidence:
     """One measurement: what was tested (`signal`, `method`, `subject`), on how many units, and what came out.
 
     `z` is the standardised statistic, `hits` of `units` the units whose best match is their own counterpart,
-    `effect` the median matched cosine, `min_detectable` the smallest one that would have been noticed."""
+    `effect` the median matched cosine, `min_detectable` the smallest one that would have been noticed.
+    """
 
     signal: str
     method: str
@@ -286,7 +293,9 @@ def to_json(value: Any) -> Any:
         if isinstance(value, Architecture) and not value.sizes:
             plain["sizes"] = "equal"
         if isinstance(value, Result):
-            plain["claims"] = {claim.name: {"a": claim.a, "b": claim.b, "agrees": claim.agrees} for claim in value.claims}
+            plain["claims"] = {
+                claim.name: {"a": claim.a, "b": claim.b, "agrees": claim.agrees} for claim in value.claims
+            }
             plain = {"schema_version": plain.pop("schema_version"), **plain}
         return plain
     if isinstance(value, Mapping):

@@ -52,13 +52,16 @@ def _derived(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...
     how = [_OPERATIONS[kind.kind] for kind in kinds if kind.kind in _OPERATIONS and kind is not reuse]
     text = _reuse(reuse) + " " if reuse else ""
     text += "A and B share trained weights" + (f" ({', '.join(how)})" if how else "")
-    text += ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell apart."
+    text += (
+        ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell apart."
+    )
     return text
 
 
 def _common_origin(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
     causes = (
-        "the same initialisation, an early fork, index-aligned distillation, a shared frozen part, or very heavy retraining"
+        "the same initialisation, an early fork, index-aligned distillation, a shared frozen part, "
+        "or very heavy retraining"
         if observed.two_axis_dependence
         else "index-aligned distillation, a shared frozen encoder, or shared pretrained vectors"
     )
@@ -72,7 +75,8 @@ def _independent(observed: Observation, judgement: Judgement, kinds: tuple[Kind,
     text = "No sign that A and B share weights"
     excluded = equal_but_not_learned(observed)
     if excluded:
-        text += f" ({excluded} equal tensor{'s' * (excluded != 1)} that nobody learned, such as constants and tables, left out)"
+        noun = "tensor" if excluded == 1 else "tensors"
+        text += f" ({excluded} equal {noun} that nobody learned, such as constants and tables, left out)"
     text += f". Scope: {judgement.ruling.scope}."
     if any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
         text += " Sizes differ: leading units were compared; other subsets of units were not searched."

@@ -33,7 +33,9 @@ def compare(
     ] = None,
     rows: Annotated[
         int | None,
-        typer.Option("--rows", metavar="N", help="Units sampled of each matrix. [default: 256; 512 of a small checkpoint]"),
+        typer.Option(
+            "--rows", metavar="N", help="Units sampled of each matrix. [default: 256; 512 of a small checkpoint]"
+        ),
     ] = None,
     layers: Annotated[int, typer.Option("--layers", metavar="N", help="Layers sampled of a deep stack.")] = 8,
     full: Annotated[bool, typer.Option("--full", help="Read every value.")] = False,

@@ -88,9 +88,7 @@ def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
     size_a = max(1, pair.a.info.nbytes // max(pair.a.info.size, 1))
     size_b = max(1, pair.b.info.nbytes // max(pair.b.info.size, 1))
     elements = BLOCK // max(size_a, size_b)
-    blocks = zip(
-        a.blocks(pair.a.name, elements * size_a), b.blocks(pair.b.name, elements * size_b), strict=True
-    )
+    blocks = zip(a.blocks(pair.a.name, elements * size_a), b.blocks(pair.b.name, elements * size_b), strict=True)
     for block_a, block_b in blocks:
         same, near, unchanged = count_equal(block_a, block_b, pair.a.info.dtype, pair.b.info.dtype)
         compared, exact, close, kept = compared + block_a.size, exact + same, close + near, kept + unchanged

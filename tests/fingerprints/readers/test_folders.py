@@ -71,7 +71,7 @@ def test_precedence_is_fixed_and_every_set_can_be_named(tmp_path: Path) -> None:
             assert checkpoint.rows("w", 0, 2).tolist() == [at + 1, at + 1]
             assert [known.name for known in checkpoint.origin.weight_sets if known.chosen] == [name]
             assert checkpoint.origin.reference == str(tmp_path)
-    with pytest.raises(UsageError, match="'model.fp32' among 13") as caught:
+    with pytest.raises(UsageError, match=r"'model\.fp32' among 13") as caught:
         open_checkpoint(tmp_path, variant="model.fp32")
     assert "'checkpoint-500'" in caught.value.hint
     for variant in ("model.gguf", "onnx"):
@@ -162,7 +162,7 @@ def test_slices_and_distributed_checkpoints_are_recognised(tmp_path: Path) -> No
         write(tmp_path, f"a/consolidated.0{at}.pth", {"w": torch.ones(2)})
         write(tmp_path, f"b/__{at}_0.distcp", b"content")
     write(tmp_path, "b/.metadata", b"\x80\x02N.")
-    with pytest.raises(UnsupportedFormat, match="the 2 files 'consolidated.00.pth', 'consolidated.01.pth'"):
+    with pytest.raises(UnsupportedFormat, match=r"the 2 files 'consolidated\.00\.pth', 'consolidated\.01\.pth'"):
         open_checkpoint(tmp_path / "a")
     with pytest.raises(UnsupportedFormat, match="distributed checkpoint of 2 files"):
         open_checkpoint(tmp_path / "b")

@@ -7,6 +7,7 @@ import functools
 import pathlib
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -138,7 +139,8 @@ def test_a_whole_module_is_read_without_its_class(tmp_path: Path, legacy: bool) 
 
 def test_a_scripted_module_is_read_by_its_attributes(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 2))
-    with pytest.warns(DeprecationWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.save(torch.jit.script(module), tmp_path / "model.pt")
     checkpoint = open_checkpoint(tmp_path / "model.pt")
     assert checkpoint.origin.format == "torchscript"
@@ -211,7 +213,8 @@ def test_the_averaged_weights_are_a_variant(tmp_path: Path) -> None:
 
 
 def test_tensors_that_are_not_plain_arrays_spoil_only_themselves(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         quantised = torch.quantize_per_tensor(torch.randn(4), 0.1, 0, torch.qint8)
     tensors = {
         "quantised": quantised,
