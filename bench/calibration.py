@@ -80,8 +80,8 @@ def compared(pair: Pair) -> Compared:
             units=entry.units,
             z=entry.z,
             hits=entry.hits,
-            p_statistic=entry.p_statistic,
-            p_hits=entry.p_hits,
+            p_statistic=10**entry.log10_p_statistic,
+            p_hits=10**entry.log10_p_hits,
         )
         for entry in result.evidence
         if entry.decides

@@ -88,7 +88,7 @@ def _classes(parts: Sequence[Part]) -> dict[tuple[int, ...], list[Part]]:
 
 
 def _vectors(parts: Sequence[Part], checkpoint: Checkpoint, seed: int) -> Floats:
-    """One centred unit vector a tensor, from the searching half of its units; zero where there is nothing to compare."""
+    """One centred unit vector a tensor, from the half of its units for searches; zero where there is none."""
     return np.stack([_vector(part, checkpoint, seed) for part in parts])
 
 

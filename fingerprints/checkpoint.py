@@ -102,7 +102,9 @@ class Checkpoint(Protocol):
     """
 
     @property
-    def origin(self) -> Origin: ...
+    def origin(self) -> Origin:
+        """Where it came from."""
+        ...
 
     @property
     def tensors(self) -> Mapping[str, TensorInfo]:
@@ -131,7 +133,9 @@ class Checkpoint(Protocol):
         """The whole tensor, in order, as flat arrays of at most `max_bytes` each (memory stays bounded)."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give file handles back."""
+        ...
 
     def __enter__(self) -> Self: ...
 

@@ -23,8 +23,8 @@ WAVES = 64
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     """The reason why a tensor cannot have been learned, or None when it can.
 
-    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector), each many times; is an arithmetic or
-    geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases, sinusoidal
+    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector), each many times; is an
+    arithmetic or geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases, sinusoidal
     positions); or when its rows are non-negative single bumps (mel filter banks).
 
     Parameters

@@ -1,7 +1,7 @@
 """Which units of an axis are looked at: a pure function of length, count and seed, the same for every model.
 
 Units are taken as runs of 16 neighbours, spread evenly: one read fetches a run, and neighbours can stand in for one
-another where an axis is ordered. A fixed hash splits every axis in two halves: searches see the first, tests the second.
+another where an axis is ordered. A fixed hash splits every axis in two: searches see one half, tests the other.
 """
 
 from __future__ import annotations

@@ -180,7 +180,8 @@ def _without_values(label: str, side: Side) -> str:
     reasons = sorted({*side.inventory.set_aside.values(), *side.inventory.unreadable.values()})
     if not reasons:
         return f"{label} has no tensors"
-    return f"{label} holds no learned values: all {len(side.anatomy.parts)} tensors were set aside ({'; '.join(reasons[:3])})"
+    count = len(side.anatomy.parts)
+    return f"{label} holds no learned values: all {count} tensors were set aside ({'; '.join(reasons[:3])})"
 
 
 def _support(strength: Strength) -> str | None:

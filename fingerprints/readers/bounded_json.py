@@ -11,6 +11,8 @@ from fingerprints.readers.quoting import quoted
 
 MAX_TOKENS = 3_000_000
 """Strings, brackets and commas that a document may have; each costs up to 150 bytes once parsed."""
+MAX_WIDE = 1 << 25
+"""Bytes of a document that is not all ASCII, and takes up to four times as many once decoded."""
 
 
 class _RefusedError(ValueError):
@@ -36,7 +38,7 @@ def parse_object(
     CorruptCheckpoint
         When it is not valid JSON, not an object, or names a key twice.
     LimitExceeded
-        When it has more than `MAX_TOKENS` tokens.
+        When it has more than `MAX_TOKENS` tokens, or more than `MAX_WIDE` bytes that are not all ASCII.
     """
     tokens = sum(data.count(mark) for mark in (b"{", b"[", b",")) + data.count(b'"') // 2
     if tokens > MAX_TOKENS:
@@ -46,6 +48,14 @@ def parse_object(
             hint=hint,
             limit=MAX_TOKENS,
             actual=tokens,
+        )
+    if len(data) > MAX_WIDE and not data.isascii():
+        raise LimitExceeded(
+            f"{what} of {quoted(str(path))} is text of {len(data)} bytes that is not all ASCII, more than {MAX_WIDE}",
+            path=path,
+            hint=hint,
+            limit=MAX_WIDE,
+            actual=len(data),
         )
     accept = float if constants else _refuse
     try:

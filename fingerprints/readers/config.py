@@ -21,7 +21,10 @@ _HINT: Final = "download config.json again"
 
 def read_config(folder: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the parsed configuration, empty if there is none, and a finding if there is one that cannot be used."""
-    if not (folder / NAME).is_symlink() and not (folder / NAME).is_file():
+    try:
+        if not (folder / NAME).is_symlink() and not (folder / NAME).is_file():
+            return {}, []
+    except OSError:
         return {}, []
     try:
         source = SourceFile(require_inside(folder, NAME))

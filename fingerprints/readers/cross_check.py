@@ -11,6 +11,7 @@ import numpy as np
 from fingerprints.checkpoint import Array
 from fingerprints.errors import CheckpointError
 from fingerprints.readers.quoting import quoted
+from fingerprints.readers.source import SourceFile
 from fingerprints.readers.stored_tensor import StoredTensor
 
 _TENSORS: Final = 8
@@ -72,6 +73,7 @@ def _is_cheap(stored: StoredTensor) -> bool:
     shape = stored.info.shape
     return (
         stored.fault is None
+        and isinstance(stored.region, SourceFile)
         and stored.strides is None
         and 0 not in shape
         and stored.element.numpy is not None

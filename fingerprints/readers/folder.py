@@ -34,8 +34,8 @@ MAX_ENTRIES: Final = 100_000
 
 _MAX_FOLDERS: Final = 256
 _NOT_WEIGHTS: Final = re.compile(
-    r"^(training_args|optim|scheduler|rng_state|random_states|scaler|sampler|trainer_state|tokenizer|vocab|merges)"
-    r"|optim_states|optimizer",
+    r"^(training_args|optim|optimizer|scheduler|rng_state|random_states|scaler|sampler|trainer_state|tokenizer|vocab"
+    r"|merges)(?=[._\-\d])|optim_states|optimizer_state",
     re.IGNORECASE,
 )
 _SUFFIXES: Final = tuple(sorted({suffix for reader in READERS for suffix in reader.suffixes}))

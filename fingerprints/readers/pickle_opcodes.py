@@ -64,14 +64,6 @@ def _dict(machine: PickleMachine) -> object:
     return found
 
 
-def _set(machine: PickleMachine) -> object:
-    return machine.build(Global("builtins", "set"), ())
-
-
-def _frozenset(machine: PickleMachine) -> object:
-    return machine.build(Global("builtins", "frozenset"), (machine.marked(),))
-
-
 def _append(machine: PickleMachine) -> object:
     item = machine.pop()
     machine.extend(machine.top(), [item])
@@ -99,11 +91,6 @@ def _setitems(machine: PickleMachine) -> object:
 def _reduce(machine: PickleMachine) -> object:
     args, callee = machine.pop(), machine.pop()
     return machine.build(callee, args)
-
-
-def _new(machine: PickleMachine) -> object:
-    args, kind = machine.pop(), machine.pop()
-    return machine.build(kind, args)
 
 
 def _new_keywords(machine: PickleMachine) -> object:
@@ -223,8 +210,8 @@ _STEPS: dict[bytes, Callable[[PickleMachine], object]] = {
     b")": lambda machine: (),
     b"]": lambda machine: machine.container([]),
     b"}": lambda machine: machine.container({}),
-    b"\x8f": _set,
-    b"\x91": _frozenset,
+    b"\x8f": lambda machine: machine.build(Global("builtins", "set"), ()),
+    b"\x91": lambda machine: machine.build(Global("builtins", "frozenset"), (machine.marked(),)),
     b"t": lambda machine: tuple(machine.marked()),
     b"l": lambda machine: machine.marked(),
     b"d": _dict,
@@ -239,7 +226,7 @@ _STEPS: dict[bytes, Callable[[PickleMachine], object]] = {
     b"c": _global,
     b"\x93": _stack_global,
     b"R": _reduce,
-    b"\x81": _new,
+    b"\x81": _reduce,
     b"\x92": _new_keywords,
     b"i": _instance,
     b"o": _object,

@@ -113,6 +113,7 @@ _HARMLESS_MODULES: Final = frozenset(
         "__torch__",
     ]
 )
+_MOST_FINDINGS: Final = 64
 
 
 def is_dangerous(name: Global) -> bool:
@@ -128,6 +129,8 @@ def pickle_findings(names: Iterable[Global], shard: str) -> list[Finding]:
     findings: list[Finding] = []
     for name in names:
         if is_dangerous(name):
+            if len(findings) == _MOST_FINDINGS:
+                break
             findings.append(
                 Finding(
                     code="pickle-dangerous-import",
@@ -146,4 +149,4 @@ def pickle_findings(names: Iterable[Global], shard: str) -> list[Finding]:
                 f" imported: {listed(foreign)}",
             )
         )
-    return findings[:64]
+    return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,12 @@ _HINT: Final = "download the index file again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardIndex:
-    """A parsed index; `shards` are the file names in order, all of them present."""
+    """A parsed index; `shards` are the file names in order, all of them present, of `nbytes` in all."""
 
     path: Path
     weight_map: Mapping[str, str]
     shards: tuple[str, ...]
+    nbytes: int
 
 
 def read_index(folder: Path, name: str) -> ShardIndex:
@@ -59,7 +61,8 @@ def read_index(folder: Path, name: str) -> ShardIndex:
     shards = tuple(sorted(set(weight_map.values())))
     if len(shards) > MAX_SHARDS:
         raise _exceeded(path, "shards", MAX_SHARDS, len(shards))
-    missing = [shard for shard in shards if not require_inside(folder, shard).is_file()]
+    sizes = {shard: _size(require_inside(folder, shard)) for shard in shards}
+    missing = [shard for shard in shards if sizes[shard] is None]
     if missing:
         raise CorruptCheckpoint(
             f"{len(missing)} of {len(shards)} shards that {quoted(str(path))} names are missing,"
@@ -69,7 +72,16 @@ def read_index(folder: Path, name: str) -> ShardIndex:
             limit=len(shards),
             actual=len(shards) - len(missing),
         )
-    return ShardIndex(path=path, weight_map=weight_map, shards=shards)
+    nbytes = sum(size for size in sizes.values() if size is not None)
+    return ShardIndex(path=path, weight_map=weight_map, shards=shards, nbytes=nbytes)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _kind(value: object) -> str:

@@ -58,9 +58,7 @@ def indexed_set(
             size = sum(files[member] for member in members)
             return replace(shell, files=tuple(members), nbytes=size, fault=error)
         return replace(whole, notes=(f"{error.message}; all {len(members)} shards are there and were used without it",))
-    return replace(
-        shell, files=index.shards, index=index, nbytes=sum((folder / name).stat().st_size for name in index.shards)
-    )
+    return replace(shell, files=index.shards, index=index, nbytes=index.nbytes)
 
 
 def numbered_set(folder: Path, stem: str, suffix: str, members: list[str], files: Mapping[str, int]) -> FoundSet:

@@ -51,7 +51,7 @@ _MAX_NAME: Final = 1024
 Tensors = dict[str, TensorView]
 
 
-class TooManyNodes(Exception):  # noqa: N818 - it ends a walk, and is turned into an error by the reader
+class TooManyNodes(Exception):
     """The objects refer to each other in more ways than can be followed."""
 
 
@@ -76,6 +76,7 @@ class _Walk:
         entries = _entries(node)
         if entries is None or _is_module(node):
             return {"": tensors} if (tensors := self.tensors(node, "", 0)) else {}
+        self._count(len(entries))
         if _is_optimizer(entries):
             return {}
         named = [key for key in WEIGHT_KEYS if _entries(entries.get(key)) is not None] if depth < _MAX_DEPTH else []
@@ -93,15 +94,18 @@ class _Walk:
                     sets[key] = tensors
         return {"": next(iter(sets.values()))} if len(sets) == 1 else sets
 
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > _MAX_NODES:
+            raise TooManyNodes(_MAX_NODES)
+
     def tensors(self, node: object, prefix: str, depth: int) -> Tensors:
         """Collect the tensors below a node, named by the keys that lead to them."""
         found: Tensors = {}
         if depth > _MAX_MODULES_DEPTH:
             return found
         pairs = _children(node)
-        self._nodes += 1 + len(pairs)
-        if self._nodes > _MAX_NODES:
-            raise TooManyNodes(_MAX_NODES)
+        self._count(1 + len(pairs))
         for key, value in pairs:
             if not isinstance(key, str) or not _is_text(key):
                 continue

@@ -61,7 +61,7 @@ class _Storages:
         self._archive, self._prefix = archive, prefix
         self._swap = _byte_order(archive, prefix) == OTHER_BYTE_ORDER
         self._known: dict[str, PlacedStorage] = {}
-        self._cache: dict[str, bytes] = {}
+        self._cache: dict[str, bytearray] = {}
         self._lock = threading.Lock()
 
     def place(self, storage: StorageRef) -> PlacedStorage:

@@ -16,13 +16,14 @@ from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import SourceFile, WindowStream
 
 MAGIC: Final = b"PK\x03\x04"
-MAX_DIRECTORY: Final = 1 << 24
+MAX_DIRECTORY: Final = 1 << 23
 """Bytes of the largest list of members."""
 MAX_INFLATED: Final = 1 << 28
 """Bytes of the largest compressed member, once unpacked."""
 
 _LOCAL_HEADER: Final = struct.Struct("<4s5H3I2H")
 _ENCRYPTED: Final = 0x1
+_STEP: Final = 1 << 20
 _HINT: Final = "the download was cut short or the file is damaged; download it again"
 _BROKEN = (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OverflowError, EOFError, IndexError)
 
@@ -80,7 +81,7 @@ class ZipArchive:
             )
         return start
 
-    def inflate(self, member: Member, limit: int = MAX_INFLATED) -> bytes:
+    def inflate(self, member: Member, limit: int = MAX_INFLATED) -> bytearray:
         """Return the unpacked bytes of a compressed member.
 
         Raises
@@ -99,21 +100,24 @@ class ZipArchive:
             )
         at, left = self.place(member), member.stored
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
-        unpacked = bytearray()
+        unpacked, chunk = bytearray(), b""
         try:
-            while left and not engine.eof and len(unpacked) <= member.size:
-                chunk = self.source.read(at, min(left, 1 << 20))
-                at, left = at + len(chunk), left - len(chunk)
-                while chunk and len(unpacked) <= member.size:
-                    unpacked += engine.decompress(chunk, member.size + 1 - len(unpacked))
-                    chunk = engine.unconsumed_tail
+            while not engine.eof and len(unpacked) <= member.size:
+                if not chunk and left:
+                    chunk = self.source.read(at, min(left, _STEP))
+                    at, left = at + len(chunk), left - len(chunk)
+                piece = engine.decompress(chunk, min(_STEP, member.size + 1 - len(unpacked)))
+                chunk = engine.unconsumed_tail
+                unpacked += piece
+                if not (piece or chunk or left):
+                    break
         except zlib.error as error:
             raise self._corrupt(
                 f"{quoted(member.name)} of {member.stored} bytes cannot be unpacked: {error}"
             ) from error
         if len(unpacked) != member.size:
             raise self._corrupt(f"{quoted(member.name)} does not unpack to the {member.size} bytes it claims")
-        return bytes(unpacked)
+        return unpacked
 
     def _check_places(self) -> None:
         """Require that no member lies outside the file or begins inside another."""
@@ -145,7 +149,7 @@ class ZipArchive:
 class InflatedMember:
     """A compressed member as a Region; it is unpacked when first read, and given up for the next one."""
 
-    def __init__(self, archive: ZipArchive, member: Member, cache: dict[str, bytes], lock: threading.Lock) -> None:
+    def __init__(self, archive: ZipArchive, member: Member, cache: dict[str, bytearray], lock: threading.Lock) -> None:
         self._archive, self._member, self._cache, self._lock = archive, member, cache, lock
 
     @property
