@@ -24,13 +24,16 @@ from scipy import stats
 
 from bench.outcome import Check, Grid, Outcome
 from bench.pairs import Pair, selected
+from provenance import Options, compare
 
+COMBINED = "combined"
 RELATED = ("identical", "derived", "common_origin")
 FEWEST_PAIRS = 300
 SMALLEST_KS = 1e-3
 TAIL = 0.01
 LEVELS = (0.05, 0.01, 0.001)
 CONFIDENCE = 0.999
+COLUMNS = ("tests", "KS, all", "T p < .01", "F p <= .01", "max |z|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +61,21 @@ class Compared:
     tests: tuple[GroupTest, ...]
 
     @property
+    def groups(self) -> tuple[GroupTest, ...]:
+        """The tests of single permutation groups; those that combine them would count the same values twice."""
+        return tuple(test for test in self.tests if test.signal != COMBINED)
+
+    @property
     def picked(self) -> GroupTest | None:
         """The test that stands for the pair."""
-        if not self.tests:
+        if not self.groups:
             return None
         number = int.from_bytes(hashlib.sha256(self.pair.encode()).digest()[:8], "little")
-        return self.tests[number % len(self.tests)]
+        return self.groups[number % len(self.groups)]
 
 
 def compared(pair: Pair) -> Compared:
     """Compare one pair with the default options."""
-    from provenance import compare
-    from provenance.options import Options
-
     start = time.perf_counter()
     result = compare(str(pair.a), str(pair.b), Options(threads=1))
     tests = tuple(
@@ -106,7 +111,7 @@ def uniformity(values: Sequence[float]) -> tuple[float, int, int]:
 def judge(comparisons: Sequence[Compared]) -> Outcome:
     """Checks and tables of a set of comparisons."""
     picked = [test for each in comparisons if (test := each.picked) is not None]
-    every = [test for each in comparisons for test in each.tests]
+    every = [test for each in comparisons for test in each.groups]
     related = [each for each in comparisons if each.relation in RELATED]
     bound = 1 - 0.05 ** (1 / len(comparisons))
     checks = [
@@ -134,7 +139,7 @@ def judge(comparisons: Sequence[Compared]) -> Outcome:
     return Outcome(
         part="calibration",
         checks=checks,
-        grids=[by_group(comparisons)],
+        grids=[by_group(comparisons), by_signal(comparisons)],
         notes=[f"called {each.relation} ({each.clause}): {each.pair}" for each in related],
         data={"comparisons": [asdict(each) for each in comparisons]},
     )
@@ -177,40 +182,42 @@ def by_group(comparisons: Sequence[Compared]) -> Grid:
     rows = [_row(group, [each for each in comparisons if each.group == group]) for group in groups]
     return Grid(
         title="independently trained pairs",
-        columns=(
-            "group",
-            "verdicts",
-            "tests",
-            "KS, one a pair",
-            "KS, all",
-            "T p < .01",
-            "F p <= .01",
-            "max |z|",
-            "s a pair",
-        ),
+        columns=("group", "verdicts", "s a pair", "KS, one a pair", *COLUMNS),
         rows=[*rows, _row("all", comparisons)],
     )
 
 
+def by_signal(comparisons: Sequence[Compared]) -> Grid:
+    """One row a signal."""
+    tests = [test for each in comparisons for test in each.tests]
+    signals = sorted({test.signal for test in tests})
+    rows = [(signal, *_numbers([test for test in tests if test.signal == signal])) for signal in signals]
+    return Grid(title="tests by signal", columns=("signal", *COLUMNS), rows=rows)
+
+
 def _row(group: str, comparisons: Sequence[Compared]) -> tuple[str, ...]:
     verdicts = Counter(each.relation for each in comparisons)
-    tests = [test for each in comparisons for test in each.tests]
-    text = ", ".join(f"{count} {relation}" for relation, count in sorted(verdicts.items()))
-    seconds = f"{np.median([each.seconds for each in comparisons]):.2f}"
-    if not tests:
-        return group, text, "0", "-", "-", "-", "-", "-", seconds
-    one = uniformity([test.p_statistic for each in comparisons if (test := each.picked) is not None])
-    whole = uniformity([test.p_statistic for test in tests])
+    picked = [test.p_statistic for each in comparisons if (test := each.picked) is not None]
     return (
         group,
-        text,
+        ", ".join(f"{count} {relation}" for relation, count in sorted(verdicts.items())),
+        f"{np.median([each.seconds for each in comparisons]):.2f}",
+        f"{uniformity(picked)[0]:.3g}" if picked else "-",
+        *_numbers([test for each in comparisons for test in each.groups]),
+    )
+
+
+def _numbers(tests: Sequence[GroupTest]) -> tuple[str, ...]:
+    """The columns of `COLUMNS`."""
+    if not tests:
+        return "0", "-", "-", "-", "-"
+    ks, below, _ = uniformity([test.p_statistic for test in tests])
+    return (
         f"{len(tests)}",
-        f"{one[0]:.3f}",
-        f"{whole[0]:.3f}",
-        f"{whole[1] / len(tests):.4f}",
+        f"{ks:.3g}",
+        f"{below / len(tests):.4f}",
         f"{np.mean([test.p_hits <= TAIL for test in tests]):.4f}",
         f"{max(abs(test.z) for test in tests):.1f}",
-        seconds,
     )
 
 

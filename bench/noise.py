@@ -13,6 +13,7 @@ from bench.outcome import Check, Grid, Outcome
 from bench.zoo.cache import REPOSITORY
 from bench.zoo.packages import package
 from bench.zoo.train import generator
+from provenance import compare
 
 SHARES = (0.01, 0.1, 0.5, 1.0)
 
@@ -49,8 +50,6 @@ def noisy(source: Path, target: Path, share: float) -> Path:
 
 def run() -> Outcome:
     """Compare each base with its noisy fine-tunes."""
-    from provenance import compare
-
     checks, rows, data = [], [], []
     for name, (base, tuned) in fine_tunes().items():
         for share in (0.0, *SHARES):

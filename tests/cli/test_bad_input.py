@@ -144,7 +144,7 @@ def test_a_tensor_of_nans_spoils_only_itself(tmp_path: Path) -> None:
 
 def test_tensors_of_size_zero_are_no_obstacle(tmp_path: Path) -> None:
     save_file(
-        example(**{"extra.weight": np.zeros((0, 128), dtype=np.float32), "scalar": np.float32(3.0).reshape(())}),
+        example(**{"extra.weight": np.zeros((0, 128), dtype=np.float32), "scalar": np.array(3.0, dtype=np.float32)}),
         tmp_path / "model.safetensors",
     )
     done = run("compare", GOOD, tmp_path, "--json", cwd=tmp_path)
