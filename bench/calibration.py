@@ -7,14 +7,12 @@ other; the checks use these, and the table shows all.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -22,83 +20,19 @@ from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
+from bench.comparison import Compared, GroupTest, compared
 from bench.outcome import Check, Grid, Outcome
-from bench.pairs import Pair, selected
-from provenance import Options, compare
+from bench.pairs import selected
 
-COMBINED = "combined"
 RELATED = ("identical", "derived", "common_origin")
 FEWEST_PAIRS = 300
 SMALLEST_KS = 1e-3
 TAIL = 0.01
 LEVELS = (0.05, 0.01, 0.001)
 CONFIDENCE = 0.999
+SHOWN = 6
+"""Subjects in the table of the least uniform."""
 COLUMNS = ("tests", "KS, all", "T p < .01", "F p <= .01", "max |z|")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupTest:
-    """One permutation group's test in one comparison."""
-
-    signal: str
-    subject: str
-    units: int
-    z: float
-    hits: int
-    p_statistic: float
-    p_hits: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """What one comparison of independents said."""
-
-    pair: str
-    group: str
-    relation: str
-    clause: str
-    seconds: float
-    tests: tuple[GroupTest, ...]
-
-    @property
-    def groups(self) -> tuple[GroupTest, ...]:
-        """The tests of single permutation groups; those that combine them would count the same values twice."""
-        return tuple(test for test in self.tests if test.signal != COMBINED)
-
-    @property
-    def picked(self) -> GroupTest | None:
-        """The test that stands for the pair."""
-        if not self.groups:
-            return None
-        number = int.from_bytes(hashlib.sha256(self.pair.encode()).digest()[:8], "little")
-        return self.groups[number % len(self.groups)]
-
-
-def compared(pair: Pair) -> Compared:
-    """Compare one pair with the default options."""
-    start = time.perf_counter()
-    result = compare(str(pair.a), str(pair.b), Options(threads=1))
-    tests = tuple(
-        GroupTest(
-            signal=entry.signal,
-            subject=entry.subject,
-            units=entry.units,
-            z=entry.z,
-            hits=entry.hits,
-            p_statistic=10**entry.log10_p_statistic,
-            p_hits=10**entry.log10_p_hits,
-        )
-        for entry in result.evidence
-        if entry.decides
-    )
-    return Compared(
-        pair=pair.name,
-        group=pair.group,
-        relation=str(result.verdict.relation),
-        clause=result.verdict.clause,
-        seconds=round(time.perf_counter() - start, 3),
-        tests=tests,
-    )
 
 
 def uniformity(values: Sequence[float]) -> tuple[float, int, int]:
@@ -135,11 +69,11 @@ def judge(comparisons: Sequence[Compared]) -> Outcome:
         ),
     ]
     if picked:
-        checks += _statistic(picked) + _hits(picked, "one a pair") + _hits(every, "all")
+        checks += [*_statistic(picked), _subjects(comparisons), *_hits(picked, "one a pair"), *_hits(every, "all")]
     return Outcome(
         part="calibration",
         checks=checks,
-        grids=[by_group(comparisons), by_signal(comparisons)],
+        grids=[by_group(comparisons), by_signal(comparisons), by_subject(comparisons)],
         notes=[f"called {each.relation} ({each.clause}): {each.pair}" for each in related],
         data={"comparisons": [asdict(each) for each in comparisons]},
     )
@@ -161,6 +95,18 @@ def _statistic(picked: Sequence[GroupTest]) -> list[Check]:
             passed=below <= most,
         ),
     ]
+
+
+def _subjects(comparisons: Sequence[Compared]) -> Check:
+    """An axis whose index has a meaning that strangers share shows here, however rare it is among all tests."""
+    found = subjects(comparisons)
+    smallest = min(1.0, len(found) * uniformity([test.p_statistic for test in found[0][1]])[0])
+    return Check(
+        name=f"T, the least uniform of {len(found)} subjects: KS p, corrected",
+        observed=f"{smallest:.3g}",
+        required=f">= {SMALLEST_KS:g}",
+        passed=smallest >= SMALLEST_KS,
+    )
 
 
 def _hits(tests: Sequence[GroupTest], which: str) -> list[Check]:
@@ -193,6 +139,21 @@ def by_signal(comparisons: Sequence[Compared]) -> Grid:
     signals = sorted({test.signal for test in tests})
     rows = [(signal, *_numbers([test for test in tests if test.signal == signal])) for signal in signals]
     return Grid(title="tests by signal", columns=("signal", *COLUMNS), rows=rows)
+
+
+def by_subject(comparisons: Sequence[Compared]) -> Grid:
+    """The subjects whose p-values are least uniform."""
+    rows = [(label, *_numbers(tests)) for label, tests in subjects(comparisons)[:SHOWN]]
+    return Grid(title=f"the {SHOWN} least uniform subjects", columns=("subject", *COLUMNS), rows=rows)
+
+
+def subjects(comparisons: Sequence[Compared]) -> list[tuple[str, list[GroupTest]]]:
+    """Tests of the same thing in all pairs of a group, least uniform first."""
+    tests: dict[str, list[GroupTest]] = {}
+    for each in comparisons:
+        for test in each.tests:
+            tests.setdefault(f"{each.group}, {test.signal}: {test.subject}", []).append(test)
+    return sorted(tests.items(), key=lambda item: (uniformity([test.p_statistic for test in item[1]])[0], item[0]))
 
 
 def _row(group: str, comparisons: Sequence[Compared]) -> tuple[str, ...]:

@@ -143,10 +143,12 @@ def split_leaf(name: str, rank: int) -> tuple[str, PartKind]:
             return f"{module}.{stem}" if module else stem, PartKind.GAIN if rank == 1 and kind != "bias" else kind
     if lower.startswith("running_") or lower == "num_batches_tracked":
         return module, PartKind.STATISTIC
-    if lower in _BIAS_LEAVES:
+    if lower in _BIAS_LEAVES or lower.startswith("bias_"):
         return module, PartKind.BIAS
-    if lower in _WEIGHT_LEAVES | _GAIN_LEAVES:
+    if lower in _WEIGHT_LEAVES or lower.startswith("weight_"):
         return module, PartKind.GAIN if rank <= 1 else PartKind.MATRIX
+    if lower in _GAIN_LEAVES and rank <= 1:
+        return module, PartKind.GAIN
     return name, PartKind.OTHER
 
 
@@ -199,7 +201,7 @@ def _towers(parts: Mapping[str, Part], matches: Mapping[str, RoleMatch]) -> dict
                 lengths.update(set(part.shape))
         if not lengths:
             continue
-        residual = max(lengths, key=lambda n: (votes[n], lengths[n], n))
+        residual = max(lengths, key=lambda n: (votes[n], lengths[n], -n))
         neurons = Counter(
             next((n for n in parts[name].shape if n != residual), residual)
             for name in names
@@ -222,10 +224,9 @@ def _towers(parts: Mapping[str, Part], matches: Mapping[str, RoleMatch]) -> dict
 
 def _home(match: RoleMatch, part: Part, meaning: tuple[str, ...], towers: Mapping[str, Tower]) -> Tower | None:
     """The tower whose residual stream a part outside of the layers is on, if only one fits."""
-    length = part.shape[-1]
-    fitting = [tower for tower in towers.values() if tower.residual == length]
-    if "residual" not in meaning or not fitting:
+    if "residual" not in meaning or not part.shape:
         return None
+    fitting = [tower for tower in towers.values() if tower.residual == part.shape[-1]]
     if len(fitting) > 1:
         root = part.name.split(".")[0]
         fitting = [tower for tower in fitting if tower.path.split(".")[0] == root] or fitting

@@ -19,6 +19,7 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError
 from fingerprints.pairing import Pair, PairBasis, Pairing, reassigned
 from fingerprints.sampling import Half, units
+from fingerprints.templates import natural_key
 from fingerprints.values import widened
 
 Floats = npt.NDArray[np.float64]
@@ -129,6 +130,10 @@ def _matches(x: Floats, y: Floats) -> list[tuple[int, int]]:
     return found
 
 
+def _in_order(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: natural_key(part.name))
+
+
 def _last_resort(pairing: Pairing) -> Pairing:
     """Pair what is left where one shape has equally many tensors on both sides: in order, and marked as ambiguous."""
     left_a: dict[tuple[int, ...], list[Part]] = defaultdict(list)
@@ -141,7 +146,7 @@ def _last_resort(pairing: Pairing) -> Pairing:
         Pair(a=one, b=other, basis=PairBasis.SHAPE, ambiguous=len(parts) > 1)
         for shape, parts in left_a.items()
         if len(parts) == len(left_b.get(shape, ()))
-        for one, other in zip(parts, left_b[shape], strict=True)
+        for one, other in zip(_in_order(parts), _in_order(left_b[shape]), strict=True)
     ]
     if not extra:
         return pairing

@@ -7,14 +7,13 @@ are not. Axes that share one relabelling form a group: one group, one test.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fingerprints.anatomy import Anatomy, Part, PartKind
+from fingerprints.anatomy import Anatomy
 from fingerprints.pairing import Pair
+from fingerprints.wiring import EMBEDDING, Wiring, recurrent_gates
 
 MEANINGFUL = {
     "vocabulary": "tokens mean the same in both models",
@@ -23,19 +22,6 @@ MEANINGFUL = {
     "head": "attention rows are ordered by head and rotary frequency",
     "expert": "experts are compared one by one",
 }
-_EMBEDDING = re.compile(
-    r"(^|[._])(w[tp]e|\w*embed\w*|\w*emb|embd|pos\w*|tokens?|cls|query|queries|latents?|prototypes?|lookup|codebook)($|[._])",
-    re.IGNORECASE,
-)
-_HEAD = re.compile(
-    r"(^|[._])(classifier|head|\w*_head|score|logits|predictions?|output|fc_out|out_layer)($|[._])", re.IGNORECASE
-)
-_ATTENTION = re.compile(
-    r"(^|[._])(q|k|v|qkv|kv|wq|wk|wv|wqkv|query|key|value|\w*(_q|_k|_v|_qkv|_kv)|[qkv]_\w*|in_proj|to_[qkv]\w*|\w*query_key\w*|c_attn|W_pack)"
-    r"($|[._])",
-)
-_INDEXED_START = re.compile(r"(^|[._])(A_log|dt_\w*|time_\w*|rel\w*bias\w*|relative\w*|slopes?|alibi)($|[._])")
-_RECURRENT = re.compile(r"(^|[._])weight_(ih|hh)(_l\d+)?(_reverse)?$|(^|[._])(kernel|recurrent_kernel)$")
 
 
 class Faces(StrEnum):
@@ -65,8 +51,10 @@ class TestAxis:
         Lengths of the axis, gates counted out.
     gates : int
         Rows that make up one unit (4 in an LSTM), `gates * units` rows in all.
-    mapped_to_itself : bool
-        The other axis may be the same units: only one half of them against the other half is tested.
+    split : bool
+        Only one half of the units is tested, because some tensor of the group may have them on both axes.
+    faces_rest : bool
+        The other axis may be the same units: features are taken from the half that is not tested.
     faces : Faces
         What the other axis is.
     layer : int or None
@@ -80,7 +68,8 @@ class TestAxis:
     units_a: int
     units_b: int
     gates: int = 1
-    mapped_to_itself: bool = False
+    split: bool = False
+    faces_rest: bool = False
     faces: Faces = Faces.PRIVATE
     layer: int | None = None
 
@@ -98,37 +87,6 @@ class AxisPlan:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Wiring:
-    """Lengths that some matrix produces, and lengths that some matrix consumes, with how many do."""
-
-    produced: Mapping[int, frozenset[str]]
-    consumed: Mapping[int, frozenset[str]]
-
-
-def _wiring(anatomy: Anatomy) -> _Wiring:
-    produced: dict[int, set[str]] = defaultdict(set)
-    consumed: dict[int, set[str]] = defaultdict(set)
-    matrices = [part for part in anatomy.parts.values() if len(part.shape) > 1]
-    named = [part for part in matrices if part.kind is PartKind.MATRIX]
-    for part in named or matrices:
-        first, second = part.shape[:2]
-        if _RECURRENT.search(part.name):
-            produced[first // recurrent_gates(part, anatomy)].add(part.name)
-            consumed[second].add(part.name)
-            continue
-        if _EMBEDDING.search(part.module):
-            produced[second].add(part.name)
-        else:
-            if not _HEAD.search(part.module):
-                produced[first].add(part.name)
-            consumed[second].add(part.name)
-    return _Wiring(
-        produced={n: frozenset(names) for n, names in produced.items()},
-        consumed={n: frozenset(names) for n, names in consumed.items()},
-    )
-
-
 def plan_axes(pairs: Sequence[Pair], a: Anatomy, b: Anatomy) -> dict[str, AxisPlan]:
     """Decide for every pair of matrices which axes can be tested.
 
@@ -144,8 +102,7 @@ def plan_axes(pairs: Sequence[Pair], a: Anatomy, b: Anatomy) -> dict[str, AxisPl
     dict
         Name in A to its plan; vectors are not in it (`residual_index` stacks them).
     """
-    wiring_a, wiring_b = _wiring(a), _wiring(b)
-    gates = {pair.a.name: recurrent_gates(pair.a, a) for pair in pairs}
+    wiring_a, wiring_b = Wiring.of(a), Wiring.of(b)
     plans: dict[str, AxisPlan] = {}
     for pair in pairs:
         if len(pair.a.shape) < 2:
@@ -155,8 +112,17 @@ def plan_axes(pairs: Sequence[Pair], a: Anatomy, b: Anatomy) -> dict[str, AxisPl
         elif pair.a.axes and pair.b.axes and pair.a.axes == pair.b.axes[::-1]:
             plans[pair.a.name] = AxisPlan(tests=(), reasons=("the two sides store it in different orientations",))
         else:
-            plans[pair.a.name] = _generic(pair, gates[pair.a.name], wiring_a, wiring_b)
-    return plans
+            plans[pair.a.name] = _generic(pair, wiring_a, wiring_b)
+    return _split(plans)
+
+
+def _split(plans: dict[str, AxisPlan]) -> dict[str, AxisPlan]:
+    """Test only half of the units of every group in which some tensor may map the units to themselves."""
+    looped = {test.group for plan in plans.values() for test in plan.tests if test.faces_rest}
+    return {
+        name: replace(plan, tests=tuple(replace(test, split=test.group in looped) for test in plan.tests))
+        for name, plan in plans.items()
+    }
 
 
 def _known(pair: Pair) -> AxisPlan:
@@ -194,66 +160,38 @@ def _known(pair: Pair) -> AxisPlan:
     return AxisPlan(tests=tuple(tests), reasons=tuple(reasons))
 
 
-def _generic(pair: Pair, gates: int, wiring_a: _Wiring, wiring_b: _Wiring) -> AxisPlan:
-    if _INDEXED_START.search(pair.a.name):
-        return AxisPlan(tests=(), reasons=("it starts from values that depend on the index",))
+def _generic(pair: Pair, wiring_a: Wiring, wiring_b: Wiring) -> AxisPlan:
+    """Hidden axes of a pair without a known role.
+
+    Axes of one length form one group. They may be one axis or several: relabelling all of them alike is a symmetry
+    either way, so the joint test is exact.
+    """
     tests: list[TestAxis] = []
     reasons: list[str] = []
-    shape_a, shape_b = pair.a.shape, pair.b.shape
-    open_axes = [
-        axis
-        for axis in (0, 1)
-        if _hidden(pair.a, axis, gates, wiring_a, reasons) and _hidden(pair.b, axis, gates, wiring_b, None)
-    ]
+    gates_a, gates_b = recurrent_gates(pair.a, wiring_a.anatomy), recurrent_gates(pair.b, wiring_b.anatomy)
+    if gates_a != gates_b:
+        return AxisPlan(tests=(), reasons=("the two sides have another number of gates",))
+    open_axes: list[int] = []
+    for axis in (0, 1):
+        why = wiring_a.why_closed(pair.a, axis) or wiring_b.why_closed(pair.b, axis)
+        if why is None:
+            open_axes.append(axis)
+        else:
+            reasons.append(f"axis {axis}: {why}")
+    inner = [(part.shape[0] // gates_a, part.shape[1]) for part in (pair.a, pair.b)]
     for axis in open_axes:
-        per_unit = gates if axis == 0 else 1
-        length_a, length_b = shape_a[axis] // per_unit, shape_b[axis] // per_unit
         tests.append(
             TestAxis(
                 axis=axis,
-                group=f"{pair.a.name}: {'outputs' if axis == 0 else 'inputs'}",
-                kind="embedding" if _EMBEDDING.search(pair.a.module) else "hidden",
+                group=f"hidden units, {inner[0][axis]} of them",
+                kind="embedding" if EMBEDDING.search(pair.a.module) else "hidden",
                 family="",
-                units_a=length_a,
-                units_b=length_b,
-                gates=per_unit,
-                mapped_to_itself=shape_a[0] // gates == shape_a[1] or shape_b[0] // gates == shape_b[1],
+                units_a=inner[0][axis],
+                units_b=inner[1][axis],
+                gates=gates_a if axis == 0 else 1,
+                faces_rest=any(rows == columns for rows, columns in inner),
                 faces=Faces.PRIVATE if len(open_axes) == 2 or axis == 0 else Faces.SHARED,
                 layer=pair.a.index[0] if pair.a.index else None,
             )
         )
     return AxisPlan(tests=tuple(tests), reasons=tuple(reasons))
-
-
-def recurrent_gates(part: Part, anatomy: Anatomy) -> int:
-    """Rows per unit of a recurrent matrix, told by the square-ness of its recurrent half; 1 for anything else."""
-    if not _RECURRENT.search(part.name):
-        return 1
-    partner = anatomy.parts.get(part.name.replace("weight_ih", "weight_hh"), part)
-    if len(partner.shape) != 2 or partner.shape[1] == 0 or partner.shape[0] % partner.shape[1]:
-        return 1
-    gates = partner.shape[0] // partner.shape[1]
-    return gates if gates in (3, 4) and part.shape[0] % gates == 0 else 1
-
-
-def _hidden(part: Part, axis: int, gates: int, wiring: _Wiring, reasons: list[str] | None) -> bool:
-    """Whether an axis of a part of unknown role indexes hidden units: produced by one matrix, consumed by another."""
-    length = part.shape[axis] // (gates if axis == 0 else 1)
-    why = ""
-    if axis == 0 and _EMBEDDING.search(part.module):
-        why = "rows of an embedding mean the same in both models"
-    elif axis == 0 and _ATTENTION.search(part.module):
-        why = MEANINGFUL["head"]
-    elif axis == 0 and _HEAD.search(part.module) and not wiring.consumed.get(length, frozenset()) - {part.name}:
-        why = "outputs of a head mean the same in both models"
-    elif axis == 0 and not wiring.consumed.get(length, frozenset()) - ({part.name} if gates == 1 else set()):
-        why = f"nothing takes {length} inputs: these may be outputs of the model"
-    elif (
-        axis == 1
-        and not _EMBEDDING.search(part.module)
-        and not (wiring.produced.get(length, frozenset()) - ({part.name} if gates == 1 else set()))
-    ):
-        why = f"nothing produces {length} values: these may be inputs of the model"
-    if why and reasons is not None:
-        reasons.append(f"axis {axis}: {why}")
-    return not why

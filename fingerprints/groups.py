@@ -1,9 +1,10 @@
 """From contributions to tests: one permutation group, one test.
 
 Axes that are relabelled together are joined before the statistic is formed: their unit features are put side by side,
-which makes the joint similarity the mean of the parts' similarities. Groups whose units are copies of one another
-inside one checkpoint (upcycled experts) are one group. Different groups of one known wiring are independent under the
-null, and are combined once more: T by Stouffer, hits by their sum.
+which makes the joint similarity a mean of the parts' similarities, weighted by 1 / sigma^2 (no relabelling changes sigma,
+so the joint test stays exact, and a part with few features does not drown the others). Groups whose units are copies of one another
+inside one checkpoint (upcycled experts) are one group. Different groups of hidden units of one known wiring are
+independent under the null, and are combined once more: T by Stouffer, hits by their sum.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from fingerprints.ordering import Order, windows
 from fingerprints.sampling import Ints
 
 Floats = npt.NDArray[np.float64]
+_Key = tuple[str, str, bool, bytes]
+"""Signal, group, whether stacked from vectors, and the positions of the units."""
 
 COPIES = 0.5
 """Cosine between two groups of one checkpoint above which they count as copies."""
@@ -74,25 +77,26 @@ class _Group:
     roles: set[str] = field(default_factory=set)
     order: Order = Order.FREE
     faces: Faces = Faces.SHARED
-    parts: int = 0
+    weight: float = 0.0
 
-    def add(self, item: Contribution) -> None:
+    def add(self, item: Contribution, weight: float) -> None:
         if item.similarity is not None:
-            self.total = item.similarity.copy() if self.total is None else self.total + item.similarity
+            weighted = weight * item.similarity
+            self.total = weighted if self.total is None else self.total + weighted
         if item.columns is not None:
             self.columns.append(item.columns)
-        self._describe([item.part.name], {item.part.role or ""}, item.order, item.axis.faces, 1)
+        self._describe([item.part.name], {item.part.role or ""}, item.order, item.axis.faces, weight)
 
     def merge(self, other: _Group) -> None:
         if self.total is not None and other.total is not None:
             self.total = self.total + other.total
         self.columns += other.columns
-        self._describe(other.tensors, other.roles, other.order, other.faces, other.parts)
+        self._describe(other.tensors, other.roles, other.order, other.faces, other.weight)
 
-    def _describe(self, tensors: list[str], roles: set[str], order: Order, faces: Faces, parts: int) -> None:
+    def _describe(self, tensors: list[str], roles: set[str], order: Order, faces: Faces, weight: float) -> None:
         self.tensors += tensors
         self.roles |= roles
-        self.parts += parts
+        self.weight += weight
         if order is Order.TREND:
             self.order = order
         if faces is Faces.PRIVATE:
@@ -100,7 +104,7 @@ class _Group:
 
     def similarity(self) -> Floats | None:
         if self.total is not None:
-            return self.total / self.parts
+            return self.total / self.weight
         if len(self.columns) < 2:
             return None
         x, _ = unit_rows(np.stack([column for column, _ in self.columns], axis=1))
@@ -120,7 +124,7 @@ class Groups:
     """Collects contributions in a fixed order and tests each group once."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, str, bool, int], _Group] = {}
+        self._groups: dict[_Key, _Group] = {}
         self._tests: list[AxisTest] = []
         self._untested: list[Untested] = []
 
@@ -136,6 +140,7 @@ class Groups:
                 )
             )
             return
+        weight = 1.0
         if item.similarity is not None:
             statistics = _statistics(item.similarity, item.positions, item.order)
             if statistics is None:
@@ -143,12 +148,13 @@ class Groups:
                     Untested(signal=item.signal, subject=subject, reason="fewer than 8 units can be compared")
                 )
                 return
+            weight = 1.0 / statistics.sigma**2
             self._tests.append(
                 self._test(item, "tensor", item.part.name, item.axis.faces, (item.part.name,), statistics)
             )
-        key = (item.signal, item.axis.group, item.columns is not None, len(item.positions))
+        key = (item.signal, item.axis.group, item.columns is not None, item.positions.tobytes())
         group = self._groups.setdefault(key, _Group(first=item))
-        group.add(item)
+        group.add(item, weight)
 
     @staticmethod
     def _test(
@@ -164,10 +170,10 @@ class Groups:
             signal=item.signal,
             scope=scope,
             subject=subject,
-            axis=item.axis.kind,
+            axis=item.axis.kind if scope == "group" else f"{item.axis.kind}, axis {item.axis.axis}",
             family=item.axis.family,
             faces=faces,
-            layer=item.axis.layer if scope == "tensor" or item.axis.kind != "residual" else None,
+            layer=item.axis.layer if scope == "tensor" or item.axis.kind == "neuron" else None,
             role=item.part.role if scope == "tensor" else None,
             tensors=tensors,
             order=item.order if order is None else order,
@@ -189,18 +195,20 @@ class Groups:
         """
         groups = self._merged(copies)
         found: list[AxisTest] = []
-        for (_, name, stacked, _), group in groups.items():
+        for (signal, name, stacked, _), group in groups.items():
+            subject = f"{name} (gains, biases, norms)" if stacked else name
             c = group.similarity()
             statistics = None if c is None else _statistics(c, group.first.positions, group.order)
             if statistics is None:
+                why = "one number a unit is too little" if c is None else "fewer than 8 units can be compared"
+                self._untested.append(Untested(signal=signal, subject=subject, reason=why))
                 continue
-            subject = f"{name} (gains, biases, norms)" if stacked else name
             faces = Faces.SHARED if stacked else group.faces
             tensors = tuple(dict.fromkeys(group.tensors))
             found.append(self._test(group.first, "group", subject, faces, tensors, statistics, group.order))
         return [*self._tests, *found, *_families(found)], self._untested
 
-    def _merged(self, copies: Iterable[tuple[str, str]]) -> dict[tuple[str, str, bool, int], _Group]:
+    def _merged(self, copies: Iterable[tuple[str, str]]) -> dict[_Key, _Group]:
         parent: dict[str, str] = {}
 
         def root(name: str) -> str:
@@ -211,9 +219,9 @@ class Groups:
         for one, other in copies:
             first, second = sorted((root(one), root(other)))
             parent[second] = first
-        merged: dict[tuple[str, str, bool, int], _Group] = {}
-        for (signal, name, stacked, length), group in self._groups.items():
-            key = (signal, root(name), stacked, length)
+        merged: dict[_Key, _Group] = {}
+        for (signal, name, stacked, positions), group in self._groups.items():
+            key = (signal, root(name), stacked, positions)
             if key in merged:
                 merged[key].merge(group)
             else:
@@ -222,10 +230,14 @@ class Groups:
 
 
 def _families(groups: list[AxisTest]) -> list[AxisTest]:
-    """All groups of one known wiring together; gains and norms stay out, they look at units that others test too."""
+    """All groups of hidden units of one known wiring together.
+
+    The residual stream stays out: its matrices are those of the neurons, seen from the other side, and the two
+    statistics are correlated under the null (.4 where a tower is little else).
+    """
     members: dict[str, list[AxisTest]] = defaultdict(list)
     for test in groups:
-        if test.family and not test.subject.endswith("(gains, biases, norms)"):
+        if test.family and test.axis != "residual":
             members[test.family].append(test)
     combined: list[AxisTest] = []
     for family, tests in members.items():

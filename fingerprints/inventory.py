@@ -22,6 +22,7 @@ from fingerprints.values import widened
 ROWS = 64
 SMALLEST = 8
 _STATE = {"running_mean", "running_var", "num_batches_tracked"}
+_INDICES = {"I64", "U64", "BOOL"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,8 @@ def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None,
     for part in dict.fromkeys((parts[len(parts) // 2], parts[0], parts[-1])):
         if part.name.rpartition(".")[2] in _STATE:
             return "it is a running statistic, not a parameter", failed
+        if part.info.dtype in _INDICES:
+            return "it holds indices or flags, not weights", failed
         if part.info.size == 0:
             reason = "it is empty"
             continue
@@ -119,9 +122,13 @@ def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iter
         if part.name not in ignored and len(part.shape) == 2 and part.kind is not PartKind.OTHER and not part.index:
             tables[part.shape].append(part)
     for parts in tables.values():
+        originals = parts[:1]
         for other in parts[1:]:
-            if other.info.storage is None and _same(parts[0], other, checkpoint):
-                yield other.name, parts[0].name
+            found = next((one for one in originals if _same(one, other, checkpoint)), None)
+            if found is None:
+                originals.append(other)
+            elif other.info.storage is None:
+                yield other.name, found.name
 
 
 def _same(one: Part, other: Part, checkpoint: Checkpoint) -> bool:

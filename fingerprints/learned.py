@@ -18,14 +18,17 @@ CONCENTRATED = 0.995
 MOST_ROWS = 256
 MOST_COLUMNS = 1024
 WAVES = 64
+LONGEST_WAVE = 4096
+ROUND = 0.01
 
 
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     """The reason why a tensor cannot have been learned, or None when it can.
 
     A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector), each many times; is an
-    arithmetic or geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases, sinusoidal
-    positions); or when its rows are non-negative single bumps (mel filter banks).
+    arithmetic or geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases);
+    when pairs of its columns lie on one circle (sinusoidal positions); or when its rows are non-negative single bumps
+    (mel filter banks).
 
     Parameters
     ----------
@@ -50,7 +53,12 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     matrix = sample.reshape(len(sample), -1)
     if _is_progression(matrix[0]) and len(matrix) <= 2:
         return "it is a progression"
-    if _few_frequencies(matrix[:WAVES]) or (len(matrix) >= 32 and _few_frequencies(matrix.T[:WAVES])):
+    long_rows = _as_matrix(values)[:WAVES, :LONGEST_WAVE].astype(np.float64)
+    if (
+        _few_frequencies(long_rows)
+        or (len(matrix) >= 32 and _few_frequencies(matrix.T[:WAVES]))
+        or _on_circles(long_rows)
+    ):
         return "it is a table of waves"
     if _single_bumps(matrix):
         return "it is a filter bank"
@@ -62,7 +70,14 @@ def _thinned(values: npt.NDArray[Any]) -> Floats:
     array = np.asarray(values)
     if array.ndim < 2:
         return array.astype(np.float64)
-    return array.reshape(len(array), -1)[:MOST_ROWS, :MOST_COLUMNS].astype(np.float64)
+    return _as_matrix(array)[:MOST_ROWS, :MOST_COLUMNS].astype(np.float64)
+
+
+def _as_matrix(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows of a tensor, leading axes of length one dropped."""
+    while array.ndim > 2 and len(array) == 1:
+        array = array[0]
+    return array.reshape(len(array), -1) if array.size else np.zeros((0, 0))
 
 
 def _is_progression(values: Floats) -> bool:
@@ -89,6 +104,28 @@ def _few_frequencies(rows: Floats) -> bool:
         return False
     top = np.sort(power[varied], axis=1)[:, -FEW_BINS:].sum(axis=1) / total[varied]
     return bool(np.mean(top >= CONCENTRATED) >= 0.9)
+
+
+def _on_circles(rows: Floats) -> bool:
+    """Whether columns come in pairs, sine and cosine of one angle: adjacent, half a row, or a quarter of a row apart.
+
+    Holds for any choice of rows, so that a sample need not be contiguous.
+    """
+    size = rows.shape[1] // 4 * 4
+    if len(rows) < 4 or size < 8 or not np.isfinite(rows).all():
+        return False
+    rows = rows[:, :size]
+    for split in ((size // 2, 2, 1), (1, 2, size // 2), (2, 2, size // 4)):
+        paired = rows.reshape(len(rows), *split)
+        if all(_of_one_radius(paired[:count]) for count in (4, len(rows))):
+            return True
+    return False
+
+
+def _of_one_radius(pairs: Floats) -> bool:
+    radius = np.sqrt((pairs * pairs).sum(axis=2))
+    middle = float(np.median(radius))
+    return middle > 0 and bool(np.mean(np.abs(radius - middle) <= ROUND * middle) >= 0.9)
 
 
 def _single_bumps(rows: Floats) -> bool:

@@ -84,8 +84,12 @@ class _Open:
 
 
 def compatible(a: Part, b: Part) -> bool:
-    """Whether two parts can be counterparts of different size: equal rank, both or neither a bias."""
-    return len(a.shape) == len(b.shape) and (a.kind == "bias") == (b.kind == "bias")
+    """Whether two parts can be counterparts of different size: equal rank, both or neither a bias, or complex."""
+    return (
+        len(a.shape) == len(b.shape)
+        and (a.kind == "bias") == (b.kind == "bias")
+        and a.info.dtype.startswith("C") == b.info.dtype.startswith("C")
+    )
 
 
 def pair_parts(a: Anatomy, b: Anatomy, *, renames: Mapping[str, str] | None = None) -> Pairing:
@@ -147,12 +151,15 @@ def _by_prefix(left: _Open) -> None:
         if not votes:
             return
         (old, new), _ = max(votes.items(), key=lambda item: (item[1], -len(item[0][0]) - len(item[0][1]), item[0]))
+        before = len(left.a)
         at = {(part.template, part.index): part for part in left.b.values()}
         for part in list(left.a.values()):
             if part.template.startswith(old):
                 other = at.get((new + part.template[len(old) :], part.index))
                 if other is not None and other.name in left.b and compatible(part, other):
                     left.join(part, other, PairBasis.PREFIX)
+        if len(left.a) == before:
+            return
 
 
 def _prefix_votes(left: _Open) -> dict[tuple[str, str], int]:
@@ -209,10 +216,12 @@ def _signature(parts: Sequence[Part], named: Mapping[int, str]) -> Signature:
     """What a template looks like without its name: indices and shapes, with known sizes called by their dimension."""
     return (
         parts[0].kind == "bias",
-        tuple(
-            (part.index, tuple(named.get(n, n) for n in part.shape)) for part in sorted(parts, key=lambda p: p.index)
-        ),
+        tuple((part.index, tuple(named.get(n, n) for n in part.shape)) for part in _by_index(parts)),
     )
+
+
+def _by_index(parts: Iterable[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: part.index)
 
 
 def _named_sizes(anatomy: Anatomy) -> dict[int, str]:
@@ -235,7 +244,7 @@ def _by_shape(left: _Open, a: Anatomy, b: Anatomy) -> list[Choice]:
             if open_choice:
                 choices.append(Choice(a=tuple(mine), b=tuple(others)))
             for x, y in zip(sorted(mine, key=natural_key), sorted(others, key=natural_key), strict=False):
-                for part_a, part_b in zip(ours[x], theirs[y], strict=True):
+                for part_a, part_b in zip(_by_index(ours[x]), _by_index(theirs[y]), strict=True):
                     left.join(part_a, part_b, PairBasis.SHAPE, ambiguous=open_choice)
     return choices
 

@@ -67,7 +67,7 @@ def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[A
     wanted = np.concatenate([gate * length + rows for gate in range(gates)])
     raw = checkpoint.take(part.name, wanted)
     columns = part.shape[1] if len(part.shape) > 1 else 1
-    rest = int(np.prod(part.shape[2:], dtype=np.int64))
+    rest = int(np.prod(part.shape[2:], dtype=np.int64)) * (2 if raw.dtype.kind == "c" else 1)
     return raw, widened(raw).reshape(gates, len(rows), columns, rest)
 
 
@@ -123,22 +123,16 @@ def axis_features(
     a, b = sample.a, sample.b
     columns = min(a.shape[2], b.shape[2])
     if test.axis == 0:
-        inner = np.arange(columns)
-        if test.mapped_to_itself:
-            positions, inner = _facing(sample.rows, inner)
-        else:
-            positions = sample.rows
-        positions = positions[in_half(positions, settings.half)]
+        positions = _tested(sample.rows[in_half(sample.rows, settings.half)], test)
+        inner = _faced(np.arange(columns), test)
         place = np.searchsorted(sample.rows, positions)
         step = max(1, len(inner) // MOST_FEATURES)
         inner = inner[: step * MOST_FEATURES : step] if step > 1 else inner
         x, y = (_picked(side, place, inner) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 2), 0, 1) for side, gain in _with_gains(sample, fold, x, y))
     else:
-        positions = units(columns, settings.rows, seed=settings.seed, half=settings.half)
-        inner = sample.rows
-        if test.mapped_to_itself:
-            positions, inner = _facing(positions, inner)
+        positions = _tested(units(columns, settings.rows, seed=settings.seed, half=settings.half), test)
+        inner = _faced(sample.rows, test)
         place = np.searchsorted(sample.rows, inner)
         x, y = (_picked(side, place, positions) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 1), 2, 0) for side, gain in _with_gains(sample, fold, x, y))
@@ -158,14 +152,14 @@ def _picked(values: Floats32, rows: Ints, columns: Ints) -> Floats32:
     return values[:, :, columns]
 
 
-def _facing(tested: Ints, inner: Ints) -> tuple[Ints, Ints]:
-    """One half of the units to test, the other half to face: relabelling the first leaves the second alone."""
-    return tested[_even(tested)], inner[~_even(inner)]
+def _tested(positions: Ints, test: TestAxis) -> Ints:
+    """The units to test: every other run of 4 where the group has tensors that map its units to themselves."""
+    return positions[(positions // 4) % 2 == 0] if test.split else positions
 
 
-def _even(positions: Ints) -> npt.NDArray[np.bool_]:
-    """A second fixed split, unrelated to the one between search and test: runs of 4 positions take turns."""
-    return np.asarray((positions // 4) % 2 == 0)
+def _faced(positions: Ints, test: TestAxis) -> Ints:
+    """The positions that features are taken from: the other runs, where they may be the same units."""
+    return positions[(positions // 4) % 2 == 1] if test.faces_rest else positions
 
 
 def _with_gains(

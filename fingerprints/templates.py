@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 SLOT = "{i}"
-_NUMBERED = re.compile(r"(?P<word>[A-Za-z]{2,}[_-]?|[A-Za-z]_)(?P<number>\d+)")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+"""Padded numbers (`007`) are names: no two names may share a template and an index."""
+_NUMBERED = re.compile(rf"(?P<word>[A-Za-z]{{2,}}[_-]?|[A-Za-z]_)(?P<number>{_NUMBER.pattern})")
 _FEWEST_SIBLINGS = 5
 
 Index = tuple[int, ...]
@@ -17,21 +19,22 @@ Index = tuple[int, ...]
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sort key under which `layer.10` follows `layer.9`."""
-    return [(0, int(t), "") if t.isdigit() else (1, 0, t) for t in re.split(r"(\d+)", name) if t]
+    pieces = [piece for piece in re.split(r"([0-9]+)", name) if piece]
+    values = [piece.lstrip("0") if piece[0] in "0123456789" else None for piece in pieces]
+    return [(1, 0, p) if v is None else (0, len(v), v) for p, v in zip(pieces, values, strict=True)]
 
 
-def _plain(name: str) -> tuple[tuple[str, ...], Index]:
+def _plain(name: str) -> tuple[str, ...]:
     """Components with purely numeric ones replaced by a slot."""
-    parts = name.split(".")
-    numbers = tuple(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 10)
-    return tuple(SLOT if part.isascii() and part.isdigit() and len(part) < 10 else part for part in parts), numbers
+    return tuple(SLOT if _NUMBER.fullmatch(part) else part for part in name.split("."))
 
 
 def templates(names: Iterable[str]) -> dict[str, tuple[str, Index]]:
     """Template and index of each name.
 
     A component is a slot when it is a number, or when it is a word ending in a number (`layer_12`, `block12`) of
-    which at least five consecutive ones occur at the same place; so `ln1`, `fc2` or `conv3` stay names.
+    which at least five consecutive ones occur at the same place; so `ln1`, `fc2` or `conv3` stay names. A name that
+    holds `{i}` itself has no slots.
 
     Parameters
     ----------
@@ -44,22 +47,25 @@ def templates(names: Iterable[str]) -> dict[str, tuple[str, Index]]:
         Name to (template, index), the index left to right.
     """
     names = list(names)
-    plain = {name: _plain(name) for name in names}
+    plain = {name: _plain(name) for name in names if SLOT not in name}
     families: dict[tuple[tuple[str, ...], int, str], set[int]] = defaultdict(set)
-    for parts, _ in plain.values():
+    for parts in plain.values():
         for place, part in enumerate(parts):
             if found := _NUMBERED.fullmatch(part):
                 families[(parts[:place], place, found["word"])].add(int(found["number"]))
     stacks = {key for key, seen in families.items() if _is_stack(seen)}
     result: dict[str, tuple[str, Index]] = {}
     for name in names:
+        if name not in plain:
+            result[name] = name, ()
+            continue
         original = name.split(".")
-        parts, _ = plain[name]
+        parts = plain[name]
         index: list[int] = []
         shown: list[str] = []
         for place, part in enumerate(parts):
             found = _NUMBERED.fullmatch(part)
-            if part == SLOT and original[place] != SLOT:
+            if part == SLOT:
                 index.append(int(original[place]))
                 shown.append(SLOT)
             elif found and (parts[:place], place, found["word"]) in stacks:

@@ -78,6 +78,9 @@ def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, in
         x, y = a.astype(_ROUND_TO[target], copy=False), b.astype(_ROUND_TO[target], copy=False)
     exact = _same_bits(x, y) if dtype_a == dtype_b else _same_values(x, y, a, b)
     matches = int(np.count_nonzero(exact))
+    if dtype_a == dtype_b and matches < len(a):
+        exact |= np.isnan(x) & np.isnan(y)
+        matches = int(np.count_nonzero(exact))
     if dtype_a == dtype_b and matches == len(a):
         return matches, matches, matches
     if matches < WORTH_A_LOOK * len(a):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from fingerprints.anatomy import Anatomy
+from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
 from fingerprints.checkpoint import Origin
 from fingerprints.groups import AxisTest
@@ -17,6 +17,7 @@ from fingerprints.kernels import bonferroni, log10_two_sided
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.signals.tensor_digest import Equality
+from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
 
 
@@ -125,7 +126,7 @@ class Observation:
         names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.statistics.z > 0}
         names |= self.equal_tensors
         for name, item in self.measured.items():
-            if item.rank_correlation is not None and item.rank_correlation > 0 and name not in names:
+            if item.rank_correlation is not None and item.rank_correlation > 0 and self._interchangeable(item.pair.a):
                 count = min(item.pair.a.info.size, item.pair.b.info.size)
                 log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(count - 1, 0)))
                 if bonferroni(log10_p, self.hypotheses + len(self.measured)) < self.log10_alpha:
@@ -147,17 +148,36 @@ class Observation:
         """The role group of a tensor of A: its template, which stands for one role in all layers."""
         return self.pair_of[name].a.template
 
+    def _interchangeable(self, vector: Part) -> bool:
+        """Whether the entries of a vector are units that training treats alike: of the residual stream, of an MLP, of
+        a hidden layer that was tested, or of a norm in front of or behind one.
+        """
+        if vector.axes:
+            return vector.axes[0] in ("residual", "neuron")
+        if RECURRENT.search(vector.name):
+            return False
+        return vector.module in self._hidden_modules or vector.module not in self._matrix_modules
+
+    @cached_property
+    def _matrix_modules(self) -> frozenset[str]:
+        return frozenset(part.module for part in self.a.anatomy.parts.values() if len(part.shape) > 1)
+
+    @cached_property
+    def _hidden_modules(self) -> frozenset[str]:
+        """Modules whose outputs are hidden units, one row each."""
+        return frozenset(
+            self.a.anatomy.parts[test.tensors[0]].module
+            for test in self.measurement.tests
+            if test.scope == "tensor" and test.axis.endswith("axis 0")
+        )
+
     @cached_property
     def agreement(self) -> tuple[float | None, float | None]:
         """Median rank correlation of gains and of biases with interchangeable indices, weighted by length."""
         values: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for item in self.measured.values():
             part = item.pair.a
-            if item.rank_correlation is None or part.kind not in ("gain", "bias"):
-                continue
-            if part.role in ("attn_k", "output", "token_embd") or (
-                part.axes and part.axes[0] not in ("residual", "neuron", "head")
-            ):
+            if item.rank_correlation is None or part.kind not in ("gain", "bias") or not self._interchangeable(part):
                 continue
             values[part.kind].append((item.rank_correlation, part.info.size))
         return weighted_median(values["gain"]), weighted_median(values["bias"])

@@ -96,7 +96,7 @@ def _sensitivity(observed: Observation) -> tuple[float | None, float]:
     for pair in observed.pairing.pairs:
         by_role.setdefault(pair.a.template, set()).add(pair.a.name)
     level = observed.log10_alpha - _log10(observed.hypotheses)
-    groups = [test for test in observed.measurement.tests if test.scope == "group" and len(test.tensors) > 0]
+    groups = [test for test in observed.measurement.tests if test.scope != "tensor"]
     ranked = sorted((rounded(test.statistics.min_detectable(level)), place) for place, test in enumerate(groups))
     seen: set[str] = set()
     half: float | None = None

@@ -17,7 +17,6 @@ import numpy as np
 from fingerprints.axes import Faces, TestAxis
 from fingerprints.contribution import Contribution, judge_order, part_similarity
 from fingerprints.kernels import normal_ranks
-from fingerprints.ordering import Order
 from fingerprints.pairing import Pair
 from fingerprints.samples import PairSample, SampleSettings, axis_features
 from fingerprints.sampling import units
@@ -86,6 +85,6 @@ class ResidualIndex:
             axis=axis,
             part=pair.a,
             positions=positions,
-            order=Order.FREE,
+            order=judge_order(x[:, None], y[:, None], positions),
             columns=(normal_ranks(x), normal_ranks(y)),
         )

@@ -1,11 +1,13 @@
 """The judgement of p-values: passes what is uniform, fails what is not."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
 
-from bench.calibration import Compared, GroupTest, judge, uniformity
+from bench.calibration import judge, uniformity
+from bench.comparison import Compared, GroupTest
 
 RANDOM_SEED = 11
 
@@ -53,9 +55,31 @@ def test_what_independents_give_passes():
     assert failed(judge(independent())) == []
 
 
-def test_p_values_that_are_too_small_fail_both_checks_of_the_statistic():
+def test_p_values_that_are_too_small_fail_the_checks_of_the_statistic():
     names = failed(judge(independent(power=2.0)))
-    assert [name.startswith("T, one a pair") for name in names] == [True, True]
+    assert names == [
+        "T, one a pair: KS p against uniform",
+        "T, one a pair: p < 0.01",
+        "T, the least uniform of 15 subjects: KS p, corrected",
+    ]
+
+
+def test_one_subject_that_strangers_share_fails_though_it_is_rare():
+    shared = replace(independent(pairs=1)[0].tests[0], subject="pixels", p_statistic=1e-3)
+    comparisons = independent()
+    for number in range(0, 12, 3):
+        comparisons[number] = replace(comparisons[number], tests=(*comparisons[number].tests, shared))
+    outcome = judge(comparisons)
+    assert failed(outcome) == ["T, the least uniform of 16 subjects: KS p, corrected"]
+    assert outcome.grids[2].rows[0][0] == "group 0, neuron_index: pixels"
+
+
+def test_combined_tests_are_shown_but_not_counted_with_the_groups_they_combine():
+    each = independent(pairs=1)[0]
+    combined = replace(each.tests[0], signal="combined")
+    both = replace(each, tests=(combined, *each.tests[1:]))
+    assert both.groups == each.tests[1:]
+    assert replace(each, tests=(combined,)).picked is None
 
 
 def test_hits_that_are_too_many_fail():

@@ -32,9 +32,7 @@ class TestYi:
     """Yi-34B's first upload: Llama's architecture, two roles renamed, other sizes."""
 
     @pytest.mark.parametrize(("llama", "layers"), [(LLAMA_2_70B, 60), (LLAMA_2_7B, 32)])
-    def test_headers_show_the_renames_and_no_weights(
-        self, tmp_path: Path, llama: dict[str, int], layers: int
-    ) -> None:
+    def test_headers_show_the_renames_and_no_weights(self, tmp_path: Path, llama: dict[str, int], layers: int) -> None:
         write_header_only(tmp_path / "yi", renamed(llama_shapes(**YI_34B), FIRST_YI_NAMES))
         write_header_only(tmp_path / "llama", llama_shapes(**llama))
         started = time.monotonic()
