@@ -24,7 +24,7 @@ def read_so_far() -> int | None:
 
 
 def measure(command: list[str], output: str) -> dict[str, float | int | None]:
-    """Run `command` and measure it: `seconds`, `peak` (bytes resident), `read` (bytes) and `status`."""
+    """Run `command` and measure it: `seconds`, `processor` (seconds), `peak` and `read` (bytes), `status`."""
     before = read_so_far()
     start = time.perf_counter()
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -35,6 +35,7 @@ def measure(command: list[str], output: str) -> dict[str, float | int | None]:
     after = read_so_far()
     return {
         "seconds": seconds,
+        "processor": usage.ru_utime + usage.ru_stime,
         "peak": usage.ru_maxrss * 1024,
         "read": None if before is None or after is None else after - before,
         "status": os.waitstatus_to_exitcode(status),

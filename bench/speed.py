@@ -24,6 +24,8 @@ from bench.zoo.cache import REPOSITORY
 
 BUFFER = 16 * 1024**2
 LARGEST_PEAK = 10**9
+BUSY = 0.5
+"""Load a core above which a note says that times are not to be trusted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +90,9 @@ def comparison(a: Path, b: Path) -> dict[str, Any]:
     return measured | {"relation": result["verdict"]["relation"], "run": result["run"]}
 
 
-def judge(plan: Plan, plain: float, runs: Sequence[dict[str, Any]]) -> Outcome:
-    """Checks and table of the measured runs."""
+def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], load: float) -> Outcome:
+    """Checks and table of the measured plain reads and comparisons; `load` is the machine's load average before."""
+    plain = statistics.median(reads)
     seconds = statistics.median(run["seconds"] for run in runs)
     peak = max(run["peak"] for run in runs)
     reported = max(run["run"]["bytes_read"] for run in runs)
@@ -107,19 +110,27 @@ def judge(plan: Plan, plain: float, runs: Sequence[dict[str, Any]]) -> Outcome:
         (
             f"compare, run {number}",
             f"{run['seconds']:.2f}",
+            f"{run['processor']:.2f}",
             f"{run['peak'] / 1e6:.0f}",
             f"{run['run']['bytes_read'] / 1e6:.0f}",
             run["relation"],
         )
         for number, run in enumerate(runs, start=1)
     ]
-    plain_row = ("plain read of both", f"{plain:.2f}", "", f"{total / 1e6:.0f}", "")
+    plain_row = ("plain read of both, median", f"{plain:.2f}", "", "", f"{total / 1e6:.0f}", "")
     grid = Grid(
         title=f"two checkpoints of {plan.shapes} shapes, page cache {'cold' if plan.cold else 'warm'}",
-        columns=("", "s", "peak MB", "MB read", "relation"),
+        columns=("", "s", "processor s", "peak MB", "MB read", "relation"),
         rows=[plain_row, *rows],
     )
-    return Outcome(part=plan.part, checks=checks, grids=[grid], data={"plain_seconds": plain, "runs": list(runs)})
+    busy = f"The load average was {load:.1f} before: other processes were running, so these times are too long."
+    return Outcome(
+        part=plan.part,
+        checks=checks,
+        grids=[grid],
+        notes=[busy] if load > BUSY * (os.cpu_count() or 1) else [],
+        data={"load": load, "plain_seconds": list(reads), "runs": list(runs)},
+    )
 
 
 def _at_most(name: str, value: float, limit: float, form: str) -> Check:
@@ -128,17 +139,18 @@ def _at_most(name: str, value: float, limit: float, form: str) -> Check:
 
 def run(plan: Plan = DEFAULT) -> Outcome:
     """Write two random checkpoints, measure, delete them."""
+    load = os.getloadavg()[0]
     config = shapes.SHAPES[plan.shapes]
     with shapes.checkpoints(config, (1, 2), free=plan.free) as (a, b):
         paths = files((a, b))
-        if plan.cold:
-            drop(paths)
-        else:
+        reads, runs = [], []
+        if not plan.cold:
             plain_read(paths)
-        plain = plain_read(paths)
-        runs = []
         for _ in range(plan.repeats):
             if plan.cold:
                 drop(paths)
+            reads.append(plain_read(paths))
+            if plan.cold:
+                drop(paths)
             runs.append(comparison(a, b))
-    return judge(plan, plain, runs)
+    return judge(plan, reads, runs, load)

@@ -152,6 +152,12 @@ def split_leaf(name: str, rank: int) -> tuple[str, PartKind]:
     return name, PartKind.OTHER
 
 
+def under(name: str, prefix: str) -> bool:
+    """Whether a name lies under a path of components: `a.b.c` lies under `a.b`, `a.bc` does not."""
+    path = prefix.rstrip(".")
+    return not path or name == path or name.startswith(path + ".")
+
+
 def build_anatomy(checkpoint: Checkpoint, *, prefix: str = "") -> Anatomy:
     """Find out what every tensor of a checkpoint is, from names and shapes.
 
@@ -160,9 +166,9 @@ def build_anatomy(checkpoint: Checkpoint, *, prefix: str = "") -> Anatomy:
     checkpoint : Checkpoint
         Only its headers are used.
     prefix : str
-        Take only tensors whose names start with it.
+        Take only tensors whose names lie under this path.
     """
-    infos = {name: info for name, info in checkpoint.tensors.items() if name.startswith(prefix)}
+    infos = {name: info for name, info in checkpoint.tensors.items() if under(name, prefix)}
     shown = templates(infos)
     parts: dict[str, Part] = {}
     matches: dict[str, RoleMatch] = {}

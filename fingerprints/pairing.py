@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from fingerprints.anatomy import Anatomy, Part
+from fingerprints.anatomy import Anatomy, Part, under
+from fingerprints.errors import UsageError
 from fingerprints.templates import Index, natural_key
 
 
@@ -101,6 +102,11 @@ def pair_parts(a: Anatomy, b: Anatomy, *, renames: Mapping[str, str] | None = No
         The two sides.
     renames : mapping, optional
         Name prefixes of A and what they are called in B, as a user gave them.
+
+    Raises
+    ------
+    UsageError
+        When a rename of the user's pairs nothing.
     """
     left = _Open(a=dict(a.parts), b=dict(b.parts))
     _by_user(left, renames or {})
@@ -127,11 +133,19 @@ def _grouped(parts: Iterable[Part]) -> dict[str, list[Part]]:
 
 
 def _by_user(left: _Open, renames: Mapping[str, str]) -> None:
-    for prefix, becomes in sorted(renames.items(), key=lambda item: -len(item[0])):
-        for name in [name for name in left.a if name.startswith(prefix)]:
-            other = becomes + name[len(prefix) :]
+    for path, becomes in sorted(renames.items(), key=lambda item: -len(item[0])):
+        old, new = path.rstrip("."), becomes.rstrip(".")
+        before = len(left.pairs)
+        for name in [name for name in left.a if under(name, old)]:
+            rest = name[len(old) :].lstrip(".")
+            other = ".".join(filter(None, (new, rest)))
             if other in left.b and compatible(left.a[name], left.b[other]):
                 left.join(left.a[name], left.b[other], PairBasis.USER)
+        if len(left.pairs) == before:
+            raise UsageError(
+                f"no tensor under {old!a} of A is called {new!a} in B, with an equal rank",
+                hint="the left side is a path in the names of A, the right side what it is in B; inspect shows both",
+            )
 
 
 def _common_ending(a: Sequence[str], b: Sequence[str]) -> int:

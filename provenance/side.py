@@ -26,7 +26,7 @@ def look_at(checkpoint: Checkpoint, *, subtree: str | None = None) -> Side:
     if subtree and not anatomy.parts:
         tops = sorted({name.split(".")[0] for name in checkpoint.tensors})[:8]
         raise UsageError(
-            f"no tensor of {checkpoint.origin.reference!a} starts with {subtree!a}",
+            f"no tensor of {checkpoint.origin.reference!a} lies under {subtree!a}",
             hint=f"names there start with {', '.join(map(ascii, tops))}",
         )
     dtypes: Counter[str] = Counter()

@@ -23,6 +23,7 @@ def test_a_command_is_measured(tmp_path):
     assert numbers["status"] == 3
     assert 90e6 < numbers["peak"] < 300e6
     assert 0 < numbers["seconds"] < 20
+    assert 0 < numbers["processor"] < 20
 
 
 def test_peak_memory_is_that_of_the_command_not_of_the_measurer(tmp_path):
@@ -43,6 +44,7 @@ def test_bytes_read_are_those_of_the_command(tmp_path):
 def a_run(seconds=2.0, peak=5e8, reported=4, read=4):
     return {
         "seconds": seconds,
+        "processor": seconds,
         "peak": peak,
         "read": read,
         "status": 0,
@@ -63,9 +65,15 @@ def a_run(seconds=2.0, peak=5e8, reported=4, read=4):
     ],
 )
 def test_limits(numbers, failed):
-    judged = speed.judge(speed.DEFAULT, 2.0, [a_run(**numbers)])
+    judged = speed.judge(speed.DEFAULT, [2.0], [a_run(**numbers)], load=0.0)
     assert [check.name for check in judged.checks if not check.passed] == failed
     assert judged.passed == (not failed)
+
+
+def test_a_busy_machine_is_noted_and_excuses_nothing():
+    judged = speed.judge(speed.DEFAULT, [2.0, 9.0, 2.0], [a_run(seconds=4.1)], load=1000.0)
+    assert "1000.0" in judged.notes[0]
+    assert not judged.passed
 
 
 def test_a_plain_read_reads_everything(tmp_path, monkeypatch):
