@@ -67,7 +67,8 @@ class Part:
 class Tower:
     """A stack of transformer layers: its path, the sizes of its axes, and which layers it has.
 
-    `input_first` tells that matrices are stored as GPT-2's Conv1D modules store them: inputs along axis 0.
+    `input_first` tells that matrices are stored as GPT-2's Conv1D modules store them: inputs along axis 0; `fused`
+    that the MLP's first matrix is gate and up in one.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Tower:
     neurons: int | None
     layers: tuple[int, ...]
     input_first: bool
+    fused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,15 +210,18 @@ def _towers(parts: Mapping[str, Part], matches: Mapping[str, RoleMatch]) -> dict
         if not lengths:
             continue
         residual = max(lengths, key=lambda n: (votes[n], lengths[n], -n))
-        neurons = Counter(
-            next((n for n in parts[name].shape if n != residual), residual)
-            for name in names
-            if matches[name].role in ("ffn_up", "ffn_down", "ffn_gate") and len(parts[name].shape) == 2
+        widths: dict[str, Counter[int]] = defaultdict(Counter)
+        for name in names:
+            if matches[name].role in ("ffn_up", "ffn_down", "ffn_gate") and len(parts[name].shape) == 2:
+                widths[matches[name].role][next((n for n in parts[name].shape if n != residual), residual)] += 1
+        neurons = sum(widths.values(), Counter[int]())
+        fused = widths.keys() == {"ffn_up", "ffn_down"} and _commonest(widths["ffn_up"]) == 2 * _commonest(
+            widths["ffn_down"]
         )
         towers[path] = Tower(
             path=path,
             residual=residual,
-            neurons=max(neurons, key=lambda n: (neurons[n], n)) if neurons else None,
+            neurons=_commonest(widths["ffn_down"] if fused else neurons) if neurons else None,
             layers=tuple(sorted({matches[name].layer or 0 for name in names})),
             input_first=any(
                 matches[name].role in ("attn_qkv", "ffn_up")
@@ -224,8 +229,13 @@ def _towers(parts: Mapping[str, Part], matches: Mapping[str, RoleMatch]) -> dict
                 and parts[name].shape[0] == residual != parts[name].shape[1]
                 for name in names
             ),
+            fused=fused,
         )
     return towers
+
+
+def _commonest(lengths: Counter[int]) -> int:
+    return max(lengths, key=lambda n: (lengths[n], n))
 
 
 def _home(match: RoleMatch, part: Part, meaning: tuple[str, ...], towers: Mapping[str, Tower]) -> Tower | None:
@@ -247,7 +257,8 @@ def _placed(part: Part, match: RoleMatch | None, towers: Mapping[str, Tower]) ->
     tower = towers.get(match.tower) if match.layer is not None else _home(match, part, meaning, towers)
     if tower is None:
         return part
-    known = replace(part, role=match.role, tower=tower.path, layer=match.layer, expert=match.expert)
+    role = "ffn_gate_up" if match.role == "ffn_up" and tower.fused else match.role
+    known = replace(part, role=role, tower=tower.path, layer=match.layer, expert=match.expert)
     shape = part.shape
     if part.kind in (PartKind.BIAS, PartKind.GAIN) and len(shape) == 1:
         axes = meaning[:1]

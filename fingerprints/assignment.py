@@ -29,6 +29,8 @@ ROWS = 16
 COLUMNS = 1024
 CLEAR = 0.3
 """A best match below this cosine is no match."""
+SAME = 0.999
+"""A match this good counts however short the vectors are."""
 MARGIN = 0.1
 """The runner-up must be this much less alike, or twice as far from equal."""
 
@@ -80,10 +82,10 @@ def _is_open(pair: Pair) -> bool:
 
 
 def _classes(parts: Sequence[Part]) -> dict[tuple[int, ...], list[Part]]:
-    """Tensors of at least 8 elements by shape."""
+    """Tensors of at least 8 real elements by shape."""
     classes: dict[tuple[int, ...], list[Part]] = defaultdict(list)
     for part in parts:
-        if part.info.size >= 8:
+        if part.info.size >= 8 and not part.info.dtype.startswith("C"):
             classes[part.shape].append(part)
     return classes
 
@@ -118,7 +120,7 @@ def _matches(x: Floats, y: Floats) -> list[tuple[int, int]]:
     if x.shape[1] < 8:
         return []
     c = x @ y.T
-    threshold = max(CLEAR, 6.0 / np.sqrt(x.shape[1]))
+    threshold = min(max(CLEAR, 6.0 / np.sqrt(x.shape[1])), SAME)
     found: list[tuple[int, int]] = []
     for i, j in enumerate(c.argmax(axis=1)):
         if c[i, j] < threshold or int(c[:, j].argmax()) != i:

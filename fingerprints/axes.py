@@ -134,6 +134,9 @@ def _known(pair: Pair) -> AxisPlan:
         if meaning in MEANINGFUL:
             reasons.append(f"axis {axis}: {MEANINGFUL[meaning]}")
             continue
+        if meaning == "neuron" and axis == 1 and fused > 1:
+            reasons.append(f"axis {axis}: gate and up lie side by side in it")
+            continue
         other = part.axes[1 - axis]
         if meaning == "residual":
             group = f"{part.tower or 'model'}: residual stream"

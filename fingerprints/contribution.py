@@ -56,6 +56,7 @@ def part_similarity(x: npt.NDArray[Any], y: npt.NDArray[Any], *, device: str, ma
     right, _ = unit_rows(y)
     c = similarity(left, right, device=device)
     if shares_zero_mask(x, y):
+        magnitude = False
         mask_x, mask_y = (x != 0).astype(np.float64), (y != 0).astype(np.float64)
         seen = similarity(left * left, mask_y, device=device) * similarity(mask_x, right * right, device=device)
         c = np.divide(c, np.sqrt(seen), out=np.zeros_like(c), where=seen > 1e-12)

@@ -109,7 +109,8 @@ def _sample(part: Part, checkpoint: Checkpoint) -> np.ndarray:
 def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iterator[tuple[str, str]]:
     """Tensors stored at one place, and output layers that repeat the embedding."""
     first_at: dict[str, str] = {}
-    for name, part in anatomy.parts.items():
+    originals_first = sorted(anatomy.parts.items(), key=lambda item: item[1].role == "output")
+    for name, part in originals_first:
         storage = part.info.storage
         if name in ignored or storage is None:
             continue
@@ -118,7 +119,7 @@ def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iter
         else:
             first_at.setdefault(storage, name)
     tables: dict[tuple[int, ...], list[Part]] = defaultdict(list)
-    for part in anatomy.parts.values():
+    for _, part in originals_first:
         if part.name not in ignored and len(part.shape) == 2 and part.kind is not PartKind.OTHER and not part.index:
             tables[part.shape].append(part)
     for parts in tables.values():

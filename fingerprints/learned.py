@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,19 @@ MOST_COLUMNS = 1024
 WAVES = 64
 LONGEST_WAVE = 4096
 ROUND = 0.01
+MOST_CODES = 1 << 16
+PATTERN = 0.8
+SMALLEST_STREAM = 64
 
 
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     """The reason why a tensor cannot have been learned, or None when it can.
 
-    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector), each many times; is an
-    arithmetic or geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases);
-    when pairs of its columns lie on one circle (sinusoidal positions); or when its rows are non-negative single bumps
-    (mel filter banks).
+    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector) in a regular pattern (masks
+    and index tables; in weights quantised to few values, their places are as good as random); is an arithmetic or
+    geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases); when pairs of
+    its columns lie on one circle (sinusoidal positions); or when its rows are non-negative single bumps (mel filter
+    banks).
 
     Parameters
     ----------
@@ -46,7 +51,8 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
         return "its values are all zero" if flat[0] == 0 else "its values are all the same"
     few = flat[:: max(1, flat.size // MOST_VALUES)][:MOST_VALUES]
     distinct = len(np.unique(few))
-    if distinct <= (FEW_DISTINCT if sample.ndim > 1 else FEW_DISTINCT_IN_VECTOR) and distinct * 2 <= few.size:
+    limit = FEW_DISTINCT if sample.ndim > 1 else FEW_DISTINCT_IN_VECTOR
+    if distinct <= limit and distinct * 2 <= few.size and _has_pattern(flat):
         return f"it has only {distinct} distinct values"
     if sample.ndim == 1:
         return "it is a progression" if _is_progression(sample) else None
@@ -63,6 +69,14 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     if _single_bumps(matrix):
         return "it is a filter bank"
     return None
+
+
+def _has_pattern(values: Floats) -> bool:
+    """Whether few distinct values stand in an order that a general compressor finds: well below their entropy."""
+    _, codes, counts = np.unique(values[:MOST_CODES], return_inverse=True, return_counts=True)
+    shares = counts / counts.sum()
+    entropy = -float(np.sum(shares * np.log2(shares))) * len(codes) / 8.0
+    return len(zlib.compress(codes.astype(np.uint8).tobytes(), 9)) < PATTERN * entropy + SMALLEST_STREAM
 
 
 def _thinned(values: npt.NDArray[Any]) -> Floats:
@@ -112,9 +126,11 @@ def _on_circles(rows: Floats) -> bool:
     Holds for any choice of rows, so that a sample need not be contiguous.
     """
     size = rows.shape[1] // 4 * 4
-    if len(rows) < 4 or size < 8 or not np.isfinite(rows).all():
+    if size < 8 or not np.isfinite(rows).all():
         return False
-    rows = rows[:, :size]
+    rows = rows[(rows != 0).any(axis=1)][:, :size]
+    if len(rows) < 4:
+        return False
     for split in ((size // 2, 2, 1), (1, 2, size // 2), (2, 2, size // 4)):
         paired = rows.reshape(len(rows), *split)
         if all(_of_one_radius(paired[:count]) for count in (4, len(rows))):

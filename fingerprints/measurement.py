@@ -182,6 +182,9 @@ def _look(
     if pair.a.info.size == 0 or pair.b.info.size == 0:
         seen.reason = "it is empty"
         return seen
+    if pair.a.info.dtype.startswith("C") != pair.b.info.dtype.startswith("C"):
+        seen.reason = "only one side holds complex numbers"
+        return seen
     try:
         if plan is None:
             raw_a, raw_b = (

@@ -16,6 +16,7 @@ from fingerprints.kernels import log10_two_sided, normal_ranks
 from fingerprints.sampling import RUN, Ints
 
 ALARM = -6.0
+MOST_FEATURES = 1024
 """log10 of the p-value below which an axis counts as ordered."""
 
 
@@ -44,7 +45,7 @@ def order_of(features: npt.NDArray[Any], positions: Ints) -> Order:
     if len(norms) < 2 * RUN or not np.isfinite(norms).all():
         return Order.FREE
     ranks = normal_ranks(norms)
-    if _serial(ranks, positions):
+    if _serial(ranks, positions) or _alike(wide, norms, positions):
         return Order.SERIAL
     trend = float(np.mean(ranks * normal_ranks(positions)))
     return Order.TREND if log10_two_sided(trend * math.sqrt(len(norms) - 1)) < ALARM else Order.FREE
@@ -63,6 +64,25 @@ def _serial(ranks: npt.NDArray[np.float64], positions: Ints) -> bool:
         return False
     correlation = float(np.sum(centred[:-1] * centred[1:] * beside)) / (pairs * variance)
     return log10_two_sided((correlation + 1.0 / RUN) * math.sqrt(pairs)) < ALARM
+
+
+def _alike(features: npt.NDArray[np.float64], norms: npt.NDArray[np.float64], positions: Ints) -> bool:
+    """Whether features of neighbours point the same way more than those of others in their window."""
+    count = len(positions) // RUN
+    wide = features[: count * RUN, :MOST_FEATURES]
+    scale = norms[: count * RUN]
+    unit = np.divide(wide, scale[:, None], out=np.zeros_like(wide), where=scale[:, None] > 0)
+    blocks = unit.reshape(count, RUN, -1)
+    cosines = blocks @ blocks.transpose(0, 2, 1)
+    beside = np.diff(positions[: count * RUN].reshape(count, RUN), axis=1) == 1
+    neighbours = np.diagonal(cosines, offset=1, axis1=1, axis2=2)
+    upper = np.triu_indices(RUN, k=1)
+    others = cosines[:, upper[0], upper[1]]
+    excess = np.where(beside, neighbours - others.mean(axis=1, keepdims=True), 0.0)
+    variance = float(np.sum(others.var(axis=1) * beside.sum(axis=1)))
+    if beside.sum() < RUN or variance <= 0:
+        return False
+    return log10_two_sided(float(excess.sum()) / math.sqrt(variance)) < ALARM
 
 
 def order_of_pair(x: npt.NDArray[Any], y: npt.NDArray[Any], positions: Ints) -> Order:

@@ -8,7 +8,7 @@ leave a choice (which of two gains is `ln1`?); such pairs form a `Choice`, for t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -16,6 +16,8 @@ from enum import StrEnum
 from fingerprints.anatomy import Anatomy, Part, under
 from fingerprints.errors import UsageError
 from fingerprints.templates import Index, natural_key
+
+MOST_PREFIXES = 32
 
 
 class PairBasis(StrEnum):
@@ -85,12 +87,8 @@ class _Open:
 
 
 def compatible(a: Part, b: Part) -> bool:
-    """Whether two parts can be counterparts of different size: equal rank, both or neither a bias, or complex."""
-    return (
-        len(a.shape) == len(b.shape)
-        and (a.kind == "bias") == (b.kind == "bias")
-        and a.info.dtype.startswith("C") == b.info.dtype.startswith("C")
-    )
+    """Whether two parts can be counterparts of different size: equal rank, both or neither a bias."""
+    return len(a.shape) == len(b.shape) and (a.kind == "bias") == (b.kind == "bias")
 
 
 def pair_parts(a: Anatomy, b: Anatomy, *, renames: Mapping[str, str] | None = None) -> Pairing:
@@ -159,12 +157,12 @@ def _common_ending(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def _by_prefix(left: _Open) -> None:
-    """Repeatedly take the replacement of one name prefix by another that pairs most tensors."""
-    while left.a and left.b:
-        votes = _prefix_votes(left)
-        if not votes:
+    """Repeatedly take the replacement of one name prefix by another that pairs most tensors, until several do."""
+    for _ in range(MOST_PREFIXES):
+        replacement = _best_prefix(_prefix_votes(left))
+        if replacement is None:
             return
-        (old, new), _ = max(votes.items(), key=lambda item: (item[1], -len(item[0][0]) - len(item[0][1]), item[0]))
+        old, new = replacement
         before = len(left.a)
         at = {(part.template, part.index): part for part in left.b.values()}
         for part in list(left.a.values()):
@@ -174,6 +172,15 @@ def _by_prefix(left: _Open) -> None:
                     left.join(part, other, PairBasis.PREFIX)
         if len(left.a) == before:
             return
+
+
+def _best_prefix(votes: Mapping[tuple[str, str], int]) -> tuple[str, str] | None:
+    """The replacement with most votes; None where one of its sides has another partner with as many."""
+    most = max(votes.values(), default=0)
+    best = [replacement for replacement, count in votes.items() if count == most]
+    olds, news = Counter(old for old, _ in best), Counter(new for _, new in best)
+    clear = [(old, new) for old, new in best if olds[old] == news[new] == 1]
+    return min(clear, key=lambda item: (len(item[0]) + len(item[1]), item), default=None)
 
 
 def _prefix_votes(left: _Open) -> dict[tuple[str, str], int]:

@@ -20,6 +20,8 @@ Array = npt.NDArray[Any]
 Floats32 = npt.NDArray[np.float32]
 
 MOST_FEATURES = 8192
+FEW_DIAGONAL = 8
+DIAGONAL_ALARM = 6.0
 FEW_ROWS = 32
 """So few rows are all read; only those of the right half are tested."""
 LONGEST_VECTOR = 1 << 18
@@ -59,6 +61,8 @@ class PairSample:
     raw_b: Array
     a: Floats32
     b: Floats32
+    diagonal: bool = False
+    """Entries of equal indices stand out on some side: the two axes are then kept apart."""
 
 
 def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[Array, Floats32]:
@@ -85,7 +89,8 @@ def read_sample(pair: Pair, plan: AxisPlan, a: Checkpoint, b: Checkpoint, settin
     rows = units(length, settings.rows, seed=settings.seed, half=half)
     raw_a, wide_a = _take(a, pair.a, rows, gates)
     raw_b, wide_b = _take(b, pair.b, rows, gates)
-    return PairSample(pair=pair, plan=plan, rows=rows, raw_a=raw_a, raw_b=raw_b, a=wide_a, b=wide_b)
+    diagonal = bool(plan.tests) and (has_diagonal(wide_a, rows) or has_diagonal(wide_b, rows))
+    return PairSample(pair=pair, plan=plan, rows=rows, raw_a=raw_a, raw_b=raw_b, a=wide_a, b=wide_b, diagonal=diagonal)
 
 
 def read_vectors(pair: Pair, a: Checkpoint, b: Checkpoint) -> tuple[Array, Array]:
@@ -123,16 +128,17 @@ def axis_features(
     a, b = sample.a, sample.b
     columns = min(a.shape[2], b.shape[2])
     if test.axis == 0:
-        positions = _tested(sample.rows[in_half(sample.rows, settings.half)], test)
-        inner = _faced(np.arange(columns), test)
+        positions = _tested(sample.rows[in_half(sample.rows, settings.half)], test.split or sample.diagonal)
+        inner = _faced(np.arange(columns), test.faces_rest or sample.diagonal)
         place = np.searchsorted(sample.rows, positions)
         step = max(1, len(inner) // MOST_FEATURES)
         inner = inner[: step * MOST_FEATURES : step] if step > 1 else inner
         x, y = (_picked(side, place, inner) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 2), 0, 1) for side, gain in _with_gains(sample, fold, x, y))
     else:
-        positions = _tested(units(columns, settings.rows, seed=settings.seed, half=settings.half), test)
-        inner = _faced(sample.rows, test)
+        chosen = units(columns, settings.rows, seed=settings.seed, half=settings.half)
+        positions = _tested(chosen, test.split or sample.diagonal)
+        inner = _faced(sample.rows, test.faces_rest or sample.diagonal)
         place = np.searchsorted(sample.rows, inner)
         x, y = (_picked(side, place, positions) for side in (a, b))
         x, y = (np.moveaxis(_folded(side, gain, inner, 1), 2, 0) for side, gain in _with_gains(sample, fold, x, y))
@@ -152,14 +158,34 @@ def _picked(values: Floats32, rows: Ints, columns: Ints) -> Floats32:
     return values[:, :, columns]
 
 
-def _tested(positions: Ints, test: TestAxis) -> Ints:
-    """The units to test: every other run of 4 where the group has tensors that map its units to themselves."""
-    return positions[(positions // 4) % 2 == 0] if test.split else positions
+def _tested(positions: Ints, split: bool) -> Ints:
+    """The units to test: every other run of 4 where some tensor of the group may map the units to themselves."""
+    return positions[(positions // 4) % 2 == 0] if split else positions
 
 
-def _faced(positions: Ints, test: TestAxis) -> Ints:
+def _faced(positions: Ints, split: bool) -> Ints:
     """The positions that features are taken from: the other runs, where they may be the same units."""
-    return positions[(positions // 4) % 2 == 1] if test.faces_rest else positions
+    return positions[(positions // 4) % 2 == 1] if split else positions
+
+
+def has_diagonal(values: Floats32, rows: Ints) -> bool:
+    """Whether entries whose two indices are equal stand out, as an identity or dirac initialisation leaves them.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (gates, rows, columns, rest)
+        One side of a sample.
+    rows : ndarray of int64
+        Indices of the rows.
+    """
+    square = np.flatnonzero(rows < values.shape[2])
+    if len(square) < FEW_DIAGONAL:
+        return False
+    sizes = np.abs(values[:, square]).max(axis=3)
+    sizes = np.where(np.isfinite(sizes), sizes, 0.0)
+    diagonal = sizes[:, np.arange(len(square)), rows[square]]
+    spread = float(sizes.std()) / np.sqrt(diagonal.size)
+    return bool(spread > 0 and float(diagonal.mean() - sizes.mean()) > DIAGONAL_ALARM * spread)
 
 
 def _with_gains(

@@ -129,6 +129,8 @@ class Wiring:
 
     def _why_no_input(self, part: Part, length: int) -> str | None:
         if EMBEDDING.search(part.module):
+            if len(part.shape) > 2 or "patch" in part.module.lower():
+                return "positions and inputs mean the same in both models"
             return None
         if _ATTENTION_OUTPUT.search(part.module) or (self.anonymous and part.shape[0] == part.shape[1]):
             return "attention rows are ordered by head and rotary frequency"

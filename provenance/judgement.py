@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from fingerprints.anatomy import PartKind
+from fingerprints.groups import AxisTest
 from fingerprints.kernels import bonferroni
 from fingerprints.measurement import Measurement
 from fingerprints.selection import NOT_SAMPLED
@@ -61,10 +63,10 @@ def identical(observed: Observation, strength: Strength) -> Ruling | None:
     if not observed.measured or unreadable or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
         return None
     for pair in observed.pairing.pairs:
-        if pair.a.name not in learned_a and pair.b.name not in learned_b:
+        if pair.a.kind is PartKind.STATISTIC:
             continue
         equality = observed.equalities.get(pair.a.name)
-        if pair.a.shape != pair.b.shape or (equality is not None and not equality.identical):
+        if pair.a.shape != pair.b.shape or (equality is not None and equality.compared and not equality.identical):
             return None
     unseen = {pair.a.name for pair, _ in observed.measurement.skipped} & learned_a.keys()
     complete = not unseen - observed.equalities.keys() and all(
@@ -104,7 +106,7 @@ def derived(observed: Observation, strength: Strength) -> Ruling | None:
     """Dependence with an effect that only shared trained weights leave; or equal trained tensors."""
     limits = thresholds()
     effect = strength.effect or 0.0
-    dependence = bool(observed.dependent_tests) and observed.two_axis_dependence
+    dependence = observed.two_axis_dependence
     clause = None
     if dependence and effect >= limits.derived_effect:
         clause = f"dependence, and an effect of {effect:.3g} (at least {limits.derived_effect})"
@@ -117,9 +119,11 @@ def derived(observed: Observation, strength: Strength) -> Ruling | None:
 
 def common_origin(observed: Observation, strength: Strength) -> Ruling | None:
     """Dependence without the strength that derivation leaves."""
-    if not observed.dependent_tests:
+    if not observed.telling_tests:
         return None
-    if not observed.two_axis_dependence:
+    if all(test.statistics.z < 0 for test in observed.telling_tests):
+        clause = "dependence of the opposite sign: matched units point away from each other"
+    elif not observed.two_axis_dependence:
         clause = "dependence on an output axis alone, which aligned training can leave without a copied weight"
     else:
         clause = f"dependence, but an effect of {strength.effect or 0.0:.3g} without the support that derivation leaves"
@@ -131,7 +135,9 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
     limits = thresholds()
     detectable = strength.min_detectable
     if (
-        detectable is None
+        _beyond_chance(observed) is not None
+        or strength.lone_share >= limits.equal_share
+        or detectable is None
         or detectable > limits.detectable_effect
         or strength.sensitive_share < limits.detectable_share
     ):
@@ -175,6 +181,17 @@ RULES: tuple[Callable[[Observation, Strength], Ruling | None], ...] = (
 )
 
 
+def _beyond_chance(observed: Observation) -> AxisTest | None:
+    """A test whose z no chance explains, though the bound that is exact out there does not reach alpha."""
+    tests = [
+        test
+        for test in observed.measurement.tests
+        if (test.statistics.z > 0 or observed.masked.isdisjoint(test.tensors)) and not observed.by_tables_alone(test)
+    ]
+    worst = max(tests, key=lambda test: abs(test.statistics.z), default=None)
+    return worst if worst is not None and abs(worst.statistics.z) > thresholds().beyond_chance_z else None
+
+
 def _without_values(label: str, side: Side) -> str:
     """Why a side has nothing to compare."""
     reasons = sorted({*side.inventory.set_aside.values(), *side.inventory.unreadable.values()})
@@ -214,6 +231,16 @@ def _open(observed: Observation, strength: Strength) -> Ruling:
         reason = "no tensor of one side has a counterpart in the other"
     elif not observed.measurement.tests:
         reason = "no axis of any pair of tensors could be tested"
+    elif strength.lone_share >= limits.equal_share:
+        reason = (
+            f"equal tensors hold {strength.lone_share:.2%} of the smaller side's parameters; they may be a copied part or "
+            "a table that both have from elsewhere, and nothing else is dependent"
+        )
+    elif test := _beyond_chance(observed):
+        reason = (
+            f"{test.subject} has a z of {test.statistics.z:.3g}, which chance does not explain, though the bound that "
+            "is exact at such values does not reach alpha"
+        )
     else:
         least = strength.min_detectable
         reason = (

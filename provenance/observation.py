@@ -14,11 +14,15 @@ from fingerprints.checkpoint import Origin
 from fingerprints.groups import AxisTest
 from fingerprints.inventory import Inventory
 from fingerprints.kernels import bonferroni, log10_two_sided
+from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+
+BORNE_OUT = -3.0
+"""log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +93,41 @@ class Observation:
         return 2 * len(self.measurement.tests)
 
     def corrected(self, test: AxisTest) -> float:
-        """log10 of a test's smaller p-value, corrected for every hypothesis tried, rounded as reported."""
-        return rounded(bonferroni(test.log10_p, self.hypotheses))
+        """log10 of a test's smaller p-value, corrected for every hypothesis tried, rounded as reported.
+
+        Where the wiring is unknown, one axis may have been misjudged: a matrix with two tested axes then counts with
+        the larger of both p-values, which is valid if either axis is interchangeable, and a group only when the two
+        axes of one of its matrices bear it out.
+        """
+        log10_p = self._log10_p(test)
+        if not test.family:
+            if test.scope == "tensor":
+                log10_p = max(self._log10_p(other) for other in self._tests_of[test.tensors[0]])
+            else:
+                both = [tests for name in test.tensors if len(tests := self._tests_of[name]) > 1]
+                if both and min(max(map(self._log10_p, tests)) for tests in both) > BORNE_OUT:
+                    log10_p = 0.0
+        return rounded(bonferroni(log10_p, self.hypotheses))
+
+    def _log10_p(self, test: AxisTest) -> float:
+        """Of T and F; of F alone for the negative z that shared zero masks can leave."""
+        if test.statistics.z < 0 and not self.masked.isdisjoint(test.tensors):
+            return test.statistics.log10_p_hits
+        return test.log10_p
+
+    @cached_property
+    def masked(self) -> frozenset[str]:
+        """Names in A of tensors whose zeros stand at the same places on both sides."""
+        return frozenset(item.pair.a.name for item in self.measurement.tensors if item.shared_zeros)
+
+    @cached_property
+    def _tests_of(self) -> Mapping[str, list[AxisTest]]:
+        """Tests of single tensors by name in A."""
+        found: dict[str, list[AxisTest]] = defaultdict(list)
+        for test in self.measurement.tests:
+            if test.scope == "tensor":
+                found[test.tensors[0]].append(test)
+        return found
 
     @property
     def log10_alpha(self) -> float:
@@ -108,8 +145,39 @@ class Observation:
 
     @cached_property
     def two_axis_dependence(self) -> bool:
-        """Whether some dependent test looks at two axes of the models' own: more than an aligned output axis."""
-        return any(test.faces is Faces.PRIVATE and test.statistics.z > 0 for test in self.dependent_tests)
+        """Whether some dependent test looks at two axes of the models' own: more than an aligned output axis, and
+        more than a table that both may have from elsewhere.
+        """
+        return any(test.faces is Faces.PRIVATE and test.statistics.z > 0 for test in self.telling_tests)
+
+    @cached_property
+    def telling_tests(self) -> tuple[AxisTest, ...]:
+        """Dependent tests that do not rest on tables alone."""
+        return tuple(test for test in self.dependent_tests if not self.by_tables_alone(test))
+
+    def by_tables_alone(self, test: AxisTest) -> bool:
+        """Whether all tensors that make a test dependent are equal ones that may never have been learned."""
+        dependent = self.dependent_tensors.intersection(test.tensors)
+        return bool(dependent) and dependent <= self.lone_tensors
+
+    @cached_property
+    def lone_tensors(self) -> frozenset[str]:
+        """Names in A of equal tensors that need not have been learned: of no known role, and not one of a chain.
+
+        Content alone cannot tell a random projection, an adjacency matrix or a scaler from a trained layer. Two equal
+        matrices of which one takes what the other gives can only be trained layers.
+        """
+        unknown = {name: self.pair_of[name].a for name in self.equal_tensors if not self.pair_of[name].a.axes}
+        matrices = [part for part in unknown.values() if len(part.shape) > 1 and min(part.shape[:2]) >= FEWEST_UNITS]
+        chained = {
+            part.name
+            for one in matrices
+            for other in matrices
+            if one.name != other.name and other.shape[1] in (one.shape[0], one.shape[0] // 4, one.shape[0] // 3)
+            for part in (one, other)
+        }
+        modules = {unknown[name].module for name in chained}
+        return frozenset(name for name, part in unknown.items() if part.module not in modules)
 
     @cached_property
     def matrix_effects(self) -> Mapping[str, float]:

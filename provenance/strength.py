@@ -19,7 +19,9 @@ class Strength:
     covered : Covered
         What is dependent on each side.
     equal_share : float
-        Share of the smaller side's learned parameters in equal tensors.
+        Share of the smaller side's learned parameters in equal tensors that were learned for sure.
+    lone_share : float
+        The same for equal tensors that may be tables both have from elsewhere.
     effect : float or None
         Parameter-weighted median, over the matrices found dependent, of the median matched cosine.
     min_detectable : float or None
@@ -34,6 +36,7 @@ class Strength:
 
     covered: Covered
     equal_share: float
+    lone_share: float
     effect: float | None
     min_detectable: float | None
     sensitive_share: float
@@ -54,7 +57,8 @@ def measure_strength(observed: Observation) -> Strength:
     detectable, share = _sensitivity(observed)
     return Strength(
         covered=cover(observed),
-        equal_share=_share_of_smaller(observed, set(observed.equal_tensors)),
+        equal_share=_share_of_smaller(observed, set(observed.equal_tensors - observed.lone_tensors)),
+        lone_share=_share_of_smaller(observed, set(observed.lone_tensors)),
         effect=_effect(observed),
         min_detectable=detectable,
         sensitive_share=share,
@@ -66,7 +70,7 @@ def measure_strength(observed: Observation) -> Strength:
 
 def _effect(observed: Observation) -> float | None:
     values: list[tuple[float, int]] = []
-    for name in sorted(observed.dependent_tensors):
+    for name in sorted(observed.dependent_tensors - observed.lone_tensors):
         part = observed.pair_of[name].a
         if len(part.shape) > 1:
             effect = 1.0 if name in observed.equal_tensors else observed.matrix_effects.get(name)

@@ -28,6 +28,8 @@ class Thresholds:
         Independence needs this sensitivity, on this share of the smaller side's learned parameters.
     extrapolation_share : float
         Share of a role's sampled layers that must be dependent for the others to follow.
+    beyond_chance_z : float
+        With a z beyond this nothing is called independent.
     reuse_coverage : float
         Coverage below which only a component is shared.
     fine_tune_effect : float
@@ -53,6 +55,7 @@ class Thresholds:
     detectable_effect: float
     detectable_share: float
     extrapolation_share: float
+    beyond_chance_z: float
     reuse_coverage: float
     fine_tune_effect: float
     fewest_parameters: int

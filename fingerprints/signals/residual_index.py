@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprints.axes import Faces, TestAxis
-from fingerprints.contribution import Contribution, judge_order, part_similarity
+from fingerprints.contribution import Contribution, judge_order, part_similarity, shares_zero_mask
 from fingerprints.kernels import normal_ranks
 from fingerprints.pairing import Pair
 from fingerprints.samples import PairSample, SampleSettings, axis_features
@@ -50,6 +50,8 @@ class ResidualIndex:
                 order=order,
                 similarity=part_similarity(x, y, device=context.device),
             )
+            if shares_zero_mask(x, y):
+                continue
             norms = (np.sqrt(np.einsum("ij,ij->i", side, side, dtype=np.float64)) for side in (x, y))
             yield Contribution(
                 signal=self.name,
