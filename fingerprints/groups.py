@@ -1,10 +1,10 @@
 """From contributions to tests: one permutation group, one test.
 
 Axes that are relabelled together are joined before the statistic is formed: their unit features are put side by side,
-which makes the joint similarity a mean of the parts' similarities, weighted by 1 / sigma^2 (no relabelling changes sigma,
-so the joint test stays exact, and a part with few features does not drown the others). Groups whose units are copies of one another
-inside one checkpoint (upcycled experts) are one group. Different groups of hidden units of one known wiring are
-independent under the null, and are combined once more: T by Stouffer, hits by their sum.
+which makes the joint similarity a mean of the parts' similarities, weighted by 1 / sigma^2 (no relabelling changes
+sigma, so the joint test stays exact, and a part with few features does not drown the others). Groups whose units are
+copies of one another inside one checkpoint (upcycled experts) are one group. Different groups of hidden units of one
+known wiring are independent under the null, and are combined once more: T by Stouffer, hits by their sum.
 """
 
 from __future__ import annotations

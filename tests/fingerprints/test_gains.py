@@ -13,6 +13,7 @@ from tests.checkpoints import Shapes, llama_shapes
 from tests.in_memory import InMemory, gaussian
 
 LLAMA = llama_shapes(layers=2, hidden=D, mlp=80, heads=4, kv_heads=4, vocabulary=100)
+VIT = "vit.encoder.layer.0"
 UP = "model.layers.1.mlp.up_proj.weight"
 NORM = "model.layers.1.post_attention_layernorm.weight"
 
@@ -29,7 +30,7 @@ def gain(values: dict[str, np.ndarray], name: str, **how: object) -> np.ndarray 
         (LLAMA, UP, NORM),
         (architectures.gpt2(), "transformer.h.1.mlp.c_fc.weight", "transformer.h.1.ln_2.weight"),
         (architectures.falcon(), "transformer.h.1.mlp.dense_h_to_4h.weight", "transformer.h.1.input_layernorm.weight"),
-        (architectures.vit(), "vit.encoder.layer.0.intermediate.dense.weight", "vit.encoder.layer.0.layernorm_after.weight"),
+        (architectures.vit(), f"{VIT}.intermediate.dense.weight", f"{VIT}.layernorm_after.weight"),
         (
             LLAMA | {"model.layers.1.pre_feedforward_layernorm.weight": (D,)},
             UP,

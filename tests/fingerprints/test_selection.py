@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_layers_of_a_deep_model_are_thinned_evenly_and_alike(layers: int) -> Non
     assert len(numbers) == min(layers, 32)
     if layers > 1:
         assert (numbers[0], numbers[-1]) == (0, 31)
-        assert max(b - a for a, b in zip(numbers, numbers[1:], strict=False)) <= 31 // (min(layers, 32) - 1) + 1
+        assert max(b - a for a, b in pairwise(numbers)) <= 31 // (min(layers, 32) - 1) + 1
     assert [pair.a.name for pair in kept] == [pair.a.name for pair in pairs if pair in kept], "the order is kept"
 
 

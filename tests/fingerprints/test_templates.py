@@ -36,7 +36,7 @@ def test_any_names_come_back_and_no_two_share_a_place(names: set[str]) -> None:
 @example(["1²1", "²", "9" * 5000, "٣"])
 def test_any_names_can_be_sorted(names: list[str]) -> None:
     keys = [natural_key(name) for name in sorted(names, key=natural_key)]
-    assert keys == [natural_key(name) for name in sorted(reversed(names), key=natural_key)]
+    assert keys == [natural_key(name) for name in sorted(names[::-1], key=natural_key)]
 
 
 @given(st.lists(st.integers(0, 10**30), max_size=8))
