@@ -233,8 +233,8 @@ def _open(observed: Observation, strength: Strength) -> Ruling:
         reason = "no axis of any pair of tensors could be tested"
     elif strength.lone_share >= limits.equal_share:
         reason = (
-            f"equal tensors hold {strength.lone_share:.2%} of the smaller side's parameters; they may be a copied part or "
-            "a table that both have from elsewhere, and nothing else is dependent"
+            f"equal tensors hold {strength.lone_share:.2%} of the smaller side's parameters; they may be a copied part "
+            "or a table that both have from elsewhere, and nothing else is dependent"
         )
     elif test := _beyond_chance(observed):
         reason = (

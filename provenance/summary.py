@@ -5,6 +5,7 @@ from __future__ import annotations
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind, Relation
+from provenance.thresholds import thresholds
 
 _OPERATIONS = {
     "fine_tune": "fine-tuned",
@@ -52,9 +53,11 @@ def _derived(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...
     how = [_OPERATIONS[kind.kind] for kind in kinds if kind.kind in _OPERATIONS and kind is not reuse]
     text = _reuse(reuse) + " " if reuse else ""
     text += "A and B share trained weights" + (f" ({', '.join(how)})" if how else "")
-    text += (
-        ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell apart."
-    )
+    text += ": one comes from the other, or both from a common trained ancestor, "
+    text += "which two checkpoints cannot tell apart."
+    gains = judgement.strength.gains
+    if how and (gains is None or gains < thresholds().gain_agreement):
+        text += " Models that started from the same values and were trained little would look the same."
     return text
 
 
