@@ -29,10 +29,10 @@ SMALLEST_STREAM = 64
 def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     """The reason why a tensor cannot have been learned, or None when it can.
 
-    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector) in a regular pattern (masks
-    and index tables; in weights quantised to few values, their places are as good as random); is an arithmetic or
-    geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases); when pairs of
-    its columns lie on one circle (sinusoidal positions); or when its rows are non-negative single bumps (mel filter
+    A tensor is set aside when it is constant; has at most 64 distinct values (8 in a vector) in a regular pattern
+    (masks and index tables; in weights quantised to few values, their places are as good as random); is an arithmetic
+    or geometric progression; when its rows or columns are each a few frequencies (short-time Fourier bases); when pairs
+    of its columns lie on one circle (sinusoidal positions); or when its rows are non-negative single bumps (mel filter
     banks).
 
     Parameters

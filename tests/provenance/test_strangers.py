@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def net(seed: int, widths: tuple[int, ...] = (40, 160, 160, 96, 10)) -> Tensors:
     """A multilayer perceptron with values as training leaves them: heavy tails, unequal norms, biases."""
     rng = np.random.default_rng(seed)
     tensors: Tensors = {}
-    for place, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for place, (inputs, outputs) in enumerate(pairwise(widths)):
         scale = rng.lognormal(0, 0.5, (outputs, 1)) / np.sqrt(inputs)
         tensors[f"layers.{place}.weight"] = (scale * rng.standard_t(5, (outputs, inputs))).astype(np.float32)
         tensors[f"layers.{place}.bias"] = (0.1 * rng.standard_normal(outputs)).astype(np.float32)
