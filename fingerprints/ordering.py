@@ -16,8 +16,8 @@ from fingerprints.kernels import log10_two_sided, normal_ranks
 from fingerprints.sampling import RUN, Ints
 
 ALARM = -6.0
-MOST_FEATURES = 1024
 """log10 of the p-value below which an axis counts as ordered."""
+MOST_FEATURES = 1024
 
 
 class Order(StrEnum):

@@ -60,7 +60,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """One side of the comparison. `parameters` counts every tensor, `learned_parameters` tied copies once and
+    """One side of the comparison. `params` counts every element, `learned_params` tied copies once and
     constants not at all; `dtypes` maps a dtype to its number of elements.
     """
 
@@ -71,8 +71,10 @@ class ModelSummary:
     variant: str | None
     shards: int
     tensors: int
-    parameters: int
-    learned_parameters: int
+    params: int
+    learned_params: int
+    dtype: str
+    """The type of most elements."""
     dtypes: Mapping[str, int]
     layers: int
     dimensions: Mapping[str, int]

@@ -40,7 +40,7 @@ def _overview(inspection: Inspection, view: View) -> list[RenderableType]:
         facts.add_row(Text("revision"), view.name(model.revision))
     files = "1 file" if model.shards == 1 else f"{model.shards} files"
     facts.add_row(Text("size"), Text(f"{numbers.size(inspection.bytes_total)} in {files}, {model.tensors:,} tensors"))
-    learned = f"{model.parameters:,} ({numbers.count(model.parameters)}), {model.learned_parameters:,} of them learned"
+    learned = f"{model.params:,} ({numbers.count(model.params)}), {model.learned_params:,} of them learned"
     facts.add_row(Text("parameters"), Text(learned))
     for dimension, length in model.dimensions.items():
         facts.add_row(view.name(dimension), Text(f"{length:,}"))

@@ -98,7 +98,7 @@ def _model(model: ModelSummary, view: View) -> Text:
     words = view.name(model.reference)
     if model.revision:
         words.append(" at ").append_text(view.name(model.revision, limit=48))
-    learned = numbers.count(model.learned_parameters)
+    learned = numbers.count(model.learned_params)
     dtypes = ", ".join(sorted(model.dtypes, key=lambda dtype: (-model.dtypes[dtype], dtype)))
     words.append(f"  ({learned} learned parameters, ").append_text(view.name(model.format))
     words.append(" ").append_text(view.name(dtypes, limit=48)).append(")")
