@@ -14,6 +14,8 @@ from fingerprints.ordering import Order, order_of_pair
 from fingerprints.sampling import Ints
 
 Floats = npt.NDArray[np.float64]
+LARGE = 1 << 16
+"""In larger samples one element in 61 is looked at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ def part_similarity(x: npt.NDArray[Any], y: npt.NDArray[Any], *, device: str, ma
 
 def shares_zero_mask(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> bool:
     """Whether zeros stand at the same places on both sides more often than their density explains."""
+    if min(np.count_nonzero(side.ravel()[::61] == 0) for side in (x, y)) == 0 and x.size > LARGE:
+        return False
     zero_x, zero_y = x == 0, y == 0
     p, q = float(zero_x.mean()), float(zero_y.mean())
     if min(p, q) < 0.02 or max(p, q) > 0.999:

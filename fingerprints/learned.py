@@ -19,6 +19,7 @@ CONCENTRATED = 0.995
 MOST_ROWS = 256
 MOST_COLUMNS = 1024
 WAVES = 64
+FIRST_LOOK = 8
 LONGEST_WAVE = 4096
 ROUND = 0.01
 MOST_CODES = 1 << 16
@@ -59,12 +60,7 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     matrix = sample.reshape(len(sample), -1)
     if _is_progression(matrix[0]) and len(matrix) <= 2:
         return "it is a progression"
-    long_rows = _as_matrix(values)[:WAVES, :LONGEST_WAVE].astype(np.float64)
-    if (
-        _few_frequencies(long_rows)
-        or (len(matrix) >= 32 and _few_frequencies(matrix.T[:WAVES]))
-        or _on_circles(long_rows)
-    ):
+    if _is_table_of_waves(_as_matrix(values)[:WAVES, :LONGEST_WAVE], matrix):
         return "it is a table of waves"
     if _single_bumps(matrix):
         return "it is a filter bank"
@@ -105,6 +101,16 @@ def _is_progression(values: Floats) -> bool:
         return False
     ratios = np.diff(np.log(values))
     return bool(ratios.mean() != 0 and np.allclose(ratios, ratios.mean(), rtol=0, atol=1e-2 * abs(ratios.mean())))
+
+
+def _is_table_of_waves(long_rows: npt.NDArray[Any], matrix: Floats) -> bool:
+    """Whether rows, columns or pairs of columns are waves; a few of them are looked at first."""
+    for step in (FIRST_LOOK, 1):
+        rows = long_rows[::step].astype(np.float64)
+        columns = matrix[:, : WAVES * step : step].T if len(matrix) >= 32 else matrix[:0]
+        if not (_few_frequencies(rows) or _few_frequencies(columns) or _on_circles(rows)):
+            return False
+    return True
 
 
 def _few_frequencies(rows: Floats) -> bool:

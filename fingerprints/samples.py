@@ -19,8 +19,9 @@ from fingerprints.values import widened
 Array = npt.NDArray[Any]
 Floats32 = npt.NDArray[np.float32]
 
-MOST_FEATURES = 8192
+MOST_FEATURES = 4096
 FEW_DIAGONAL = 8
+MOST_DIAGONAL = 64
 DIAGONAL_ALARM = 6.0
 FEW_ROWS = 32
 """So few rows are all read; only those of the right half are tested."""
@@ -178,7 +179,7 @@ def has_diagonal(values: Floats32, rows: Ints) -> bool:
     rows : ndarray of int64
         Indices of the rows.
     """
-    square = np.flatnonzero(rows < values.shape[2])
+    square = np.flatnonzero(rows < values.shape[2])[:MOST_DIAGONAL]
     if len(square) < FEW_DIAGONAL:
         return False
     sizes = np.abs(values[:, square]).max(axis=3)

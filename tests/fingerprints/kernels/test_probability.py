@@ -72,6 +72,13 @@ def test_the_concentration_bound_is_never_below_the_exact_tail(c: np.ndarray) ->
         assert math.log10(exact) <= log10_chatterjee(float(deviation), mean) + 1e-9
 
 
+@given(st.floats(1e-3, 1e4), st.floats(0, 1e4))
+def test_the_concentration_bound_is_chatterjees(deviation: float, mean: float) -> None:
+    bound = math.log10(2) - deviation**2 / (4 * mean + 2 * deviation) * math.log10(math.e)
+    assert log10_chatterjee(deviation, mean) == pytest.approx(min(0.0, bound))
+    assert log10_chatterjee(-deviation, mean) == log10_chatterjee(0.0, mean) == 0
+
+
 @given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(-200, 200), st.floats(-1e4, 0))
 def test_the_normal_tail_alone_is_trusted_down_to_a_millionth(
     deviation: float, mean: float, z: float, floor: float
