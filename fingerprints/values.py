@@ -51,6 +51,7 @@ def narrower(dtype_a: str, dtype_b: str) -> str | None:
     return None
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, int, int]:
     """How many elements are equal after rounding both to the narrower type, and how many are within one ulp of it.
 
@@ -74,8 +75,7 @@ def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, in
         if dtype_a != dtype_b:
             return 0, 0, 0
         return _bytes_equal(a, b)
-    with np.errstate(over="ignore", invalid="ignore"):
-        x, y = a.astype(_ROUND_TO[target], copy=False), b.astype(_ROUND_TO[target], copy=False)
+    x, y = a.astype(_ROUND_TO[target], copy=False), b.astype(_ROUND_TO[target], copy=False)
     exact = _same_bits(x, y) if dtype_a == dtype_b else _same_values(x, y, a, b)
     matches = int(np.count_nonzero(exact))
     if dtype_a == dtype_b and matches < len(a):
@@ -85,10 +85,8 @@ def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, in
         return matches, matches, matches
     if matches < WORTH_A_LOOK * len(a):
         return matches, matches, len(a)
-    overflow = np.isinf(x) != np.isinf(a)
-    overflow |= np.isinf(y) != np.isinf(b)
     near = np.abs(_ordered(x) - _ordered(y)) <= 1
-    near &= np.isfinite(x) & np.isfinite(y) & ~overflow
+    near &= np.isfinite(x) & np.isfinite(y)
     kept = ((x.astype(a.dtype) == a) | np.isnan(a)) & ((y.astype(b.dtype) == b) | np.isnan(b))
     return matches, int(np.count_nonzero(near | exact)), int(np.count_nonzero(kept))
 
