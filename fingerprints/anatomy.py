@@ -137,6 +137,8 @@ def split_leaf(name: str, rank: int) -> tuple[str, PartKind]:
     rank : int
         Number of axes.
     """
+    name = name.replace(".parametrizations.weight.original1", ".weight_v")
+    name = name.replace(".parametrizations.weight.original0", ".weight_g")
     module, _, leaf = name.rpartition(".")
     lower = leaf.lower()
     for suffix, kind in (("_weight", PartKind.MATRIX), ("_bias", PartKind.BIAS)):
@@ -263,8 +265,12 @@ def _placed(part: Part, match: RoleMatch | None, towers: Mapping[str, Tower]) ->
     if part.kind in (PartKind.BIAS, PartKind.GAIN) and len(shape) == 1:
         axes = meaning[:1]
         return replace(known, axes=axes) if axes != ("residual",) or shape[0] == tower.residual else part
+    if part.kind in (PartKind.BIAS, PartKind.GAIN):
+        return part
     if len(shape) != 2 or len(meaning) != 2:
         return known if part.kind is not PartKind.MATRIX else part
+    if "residual" not in meaning:
+        return replace(known, axes=meaning)
     place = meaning.index("residual")
     if shape[place] == tower.residual and not (shape[0] == shape[1] and tower.input_first):
         return replace(known, axes=meaning)

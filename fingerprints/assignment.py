@@ -73,8 +73,30 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
         considered += len(ours)
         for i, j in _matches(_vectors(ours, a, seed), _vectors(theirs, b, seed)):
             swaps[ours[i].name] = theirs[j]
+    swaps = _with_followers(pairing, swaps, open_a, open_b)
     settled = reassigned(pairing, swaps) if swaps else pairing
     return Assigned(pairing=_last_resort(settled), undecided=considered - len(swaps), crowded=tuple(crowded))
+
+
+def _with_followers(
+    pairing: Pairing, swaps: dict[str, Part], open_a: Sequence[Part], open_b: Sequence[Part]
+) -> dict[str, Part]:
+    """Biases and gains, too short to be told apart by themselves, follow the matrix of their module."""
+    modules: dict[str, str] = {
+        pair.a.module: pair.b.module for pair in pairing.pairs if len(pair.a.shape) > 1 and pair.a.name not in swaps
+    }
+    ours = {part.name: part for part in open_a}
+    modules |= {ours[name].module: part.module for name, part in swaps.items() if len(part.shape) > 1}
+    taken = {part.name for part in swaps.values()}
+    free = {(part.module, part.kind, part.shape): part for part in open_b if part.name not in taken}
+    followers = {
+        part.name: free[key]
+        for part in open_a
+        if part.name not in swaps
+        and len(part.shape) == 1
+        and (key := (modules.get(part.module, ""), part.kind, part.shape)) in free
+    }
+    return swaps | followers
 
 
 def _is_open(pair: Pair) -> bool:

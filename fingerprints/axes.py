@@ -21,6 +21,7 @@ MEANINGFUL = {
     "class": "classes mean the same in both models",
     "head": "attention rows are ordered by head and rotary frequency",
     "expert": "experts are compared one by one",
+    "latent": "the latent of compressed attention is not tested",
 }
 
 
@@ -107,7 +108,9 @@ def plan_axes(pairs: Sequence[Pair], a: Anatomy, b: Anatomy) -> dict[str, AxisPl
     for pair in pairs:
         if len(pair.a.shape) < 2:
             continue
-        if pair.a.axes and pair.a.axes == pair.b.axes:
+        if pair.a.shape[2:] != pair.b.shape[2:]:
+            plans[pair.a.name] = AxisPlan(tests=(), reasons=("the two sides have kernels of different sizes",))
+        elif pair.a.axes and pair.a.axes == pair.b.axes:
             plans[pair.a.name] = _known(pair)
         elif pair.a.axes and pair.b.axes and pair.a.axes == pair.b.axes[::-1]:
             plans[pair.a.name] = AxisPlan(tests=(), reasons=("the two sides store it in different orientations",))
@@ -136,6 +139,9 @@ def _known(pair: Pair) -> AxisPlan:
             continue
         if meaning == "neuron" and axis == 1 and fused > 1:
             reasons.append(f"axis {axis}: gate and up lie side by side in it")
+            continue
+        if meaning == "neuron" and ".experts." in part.module and part.expert is None:
+            reasons.append(f"axis {axis}: experts lie side by side in it")
             continue
         other = part.axes[1 - axis]
         if meaning == "residual":
@@ -181,19 +187,20 @@ def _generic(pair: Pair, wiring_a: Wiring, wiring_b: Wiring) -> AxisPlan:
             open_axes.append(axis)
         else:
             reasons.append(f"axis {axis}: {why}")
+    embedding = EMBEDDING.search(pair.a.module) is not None
     inner = [(part.shape[0] // gates_a, part.shape[1]) for part in (pair.a, pair.b)]
     for axis in open_axes:
         tests.append(
             TestAxis(
                 axis=axis,
                 group=f"hidden units, {inner[0][axis]} of them",
-                kind="embedding" if EMBEDDING.search(pair.a.module) else "hidden",
+                kind="embedding" if embedding else "hidden",
                 family="",
                 units_a=inner[0][axis],
                 units_b=inner[1][axis],
                 gates=gates_a if axis == 0 else 1,
                 faces_rest=any(rows == columns for rows, columns in inner),
-                faces=Faces.PRIVATE if len(open_axes) == 2 or axis == 0 else Faces.SHARED,
+                faces=Faces.PRIVATE if len(open_axes) == 2 or (axis == 0 and not embedding) else Faces.SHARED,
                 layer=pair.a.index[0] if pair.a.index else None,
             )
         )

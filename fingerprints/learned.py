@@ -22,6 +22,7 @@ WAVES = 64
 FIRST_LOOK = 8
 LONGEST_WAVE = 4096
 ROUND = 0.01
+LOOSE = 0.3
 MOST_CODES = 1 << 16
 PATTERN = 0.8
 SMALLEST_STREAM = 64
@@ -108,9 +109,45 @@ def _is_table_of_waves(long_rows: npt.NDArray[Any], matrix: Floats) -> bool:
     for step in (FIRST_LOOK, 1):
         rows = long_rows[::step].astype(np.float64)
         columns = matrix[:, : WAVES * step : step].T if len(matrix) >= 32 else matrix[:0]
-        if not (_few_frequencies(rows) or _few_frequencies(columns) or _on_circles(rows)):
+        if not (_few_frequencies(rows) or _few_frequencies(columns) or _on_circles(rows) or _on_any_circles(rows)):
             return False
     return True
+
+
+def starts_as_waves(table: npt.NDArray[Any]) -> bool:
+    """Whether a table of positions looks like sines and cosines that were trained on: its columns are then ordered.
+
+    Parameters
+    ----------
+    table : ndarray, shape (positions, ...)
+        A sample of the table.
+    """
+    rows = _as_matrix(table)[:MOST_ROWS, :MOST_COLUMNS].astype(np.float64)
+    return _share_on_circles(rows, LOOSE) >= 0.8
+
+
+def _on_any_circles(rows: Floats) -> bool:
+    """Whether columns come in pairs on one circle, wherever the partners are; for values as even as sines alone."""
+    size = np.abs(rows)
+    if len(rows) < FIRST_LOOK or not np.isfinite(rows).all() or np.mean(size > 0.7 * size.max(initial=0.0)) < 0.25:
+        return False
+    return _share_on_circles(rows[:, :MOST_COLUMNS], ROUND) >= 0.9
+
+
+def _share_on_circles(rows: Floats, tolerance: float) -> float:
+    """Share of the columns with a partner such that the sum of both squares hardly varies, rows scaled alike."""
+    norms = np.sqrt((rows * rows).sum(axis=1))
+    rows = rows[np.isfinite(norms) & (norms > 0)]
+    if len(rows) < FIRST_LOOK or rows.shape[1] < 8:
+        return 0.0
+    squares = (rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))) ** 2 * rows.shape[1]
+    means = squares.mean(axis=0)
+    centred = squares - means
+    variances = (centred * centred).mean(axis=0)
+    together = variances[:, None] + variances[None, :] + 2.0 * (centred.T @ centred) / len(rows)
+    np.fill_diagonal(together, np.inf)
+    spread = np.sqrt(np.maximum(together, 0.0)) / np.maximum(means[:, None] + means[None, :], 1e-12)
+    return float(np.mean(spread.min(axis=1) <= tolerance))
 
 
 def _few_frequencies(rows: Floats) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,13 +24,14 @@ from fingerprints.errors import CheckpointError
 from fingerprints.gains import GainBook
 from fingerprints.groups import AxisTest, Groups, Untested
 from fingerprints.kernels import spearman
-from fingerprints.learned import why_not_learned
+from fingerprints.learned import starts_as_waves, why_not_learned
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import PairSample, SampleSettings, read_sample, read_vectors
 from fingerprints.selection import select
 from fingerprints.signals import SIGNALS, SignalContext
 from fingerprints.signals.tensor_digest import Equality, sampled_equality
 from fingerprints.values import Array, widened
+from fingerprints.wiring import is_position_table
 
 IN_FLIGHT = 4
 
@@ -200,11 +201,18 @@ def _look(
         seen.reason = error.message
         return seen
     seen.tensor = _tensor(pair, sample.raw_a, sample.raw_b, plan.reasons)
-    if seen.tensor.not_learned is None:
+    if seen.tensor.not_learned is None and is_position_table(pair.a) and _both_waves(sample):
+        reason = "positions that started as waves order their columns"
+        seen.tensor = replace(seen.tensor, reasons=(*plan.reasons, reason))
+    elif seen.tensor.not_learned is None:
         seen.sample = sample
         for signal in SIGNALS:
             seen.contributions += signal.of_matrix(sample, context)
     return seen
+
+
+def _both_waves(sample: PairSample) -> bool:
+    return all(starts_as_waves(side.reshape(side.shape[0] * side.shape[1], -1)) for side in (sample.a, sample.b))
 
 
 def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) -> TensorMeasurement:

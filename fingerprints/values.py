@@ -51,7 +51,6 @@ def narrower(dtype_a: str, dtype_b: str) -> str | None:
     return None
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, int, int]:
     """How many elements are equal after rounding both to the narrower type, and how many are within one ulp of it.
 
@@ -75,13 +74,19 @@ def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, in
         if dtype_a != dtype_b:
             return 0, 0, 0
         return _bytes_equal(a, b)
-    x, y = a.astype(_ROUND_TO[target], copy=False), b.astype(_ROUND_TO[target], copy=False)
-    exact = _same_bits(x, y) if dtype_a == dtype_b else _same_values(x, y, a, b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _count_rounded(a, b, _ROUND_TO[target], same_type=dtype_a == dtype_b)
+
+
+def _count_rounded(a: Array, b: Array, target: Any, *, same_type: bool) -> tuple[int, int, int]:
+    """`count_equal` of two floating-point types."""
+    x, y = a.astype(target, copy=False), b.astype(target, copy=False)
+    exact = _same_bits(x, y) if same_type else _same_values(x, y, a, b)
     matches = int(np.count_nonzero(exact))
-    if dtype_a == dtype_b and matches < len(a):
+    if same_type and matches < len(a):
         exact |= np.isnan(x) & np.isnan(y)
         matches = int(np.count_nonzero(exact))
-    if dtype_a == dtype_b and matches == len(a):
+    if same_type and matches == len(a):
         return matches, matches, matches
     if matches < WORTH_A_LOOK * len(a):
         return matches, matches, len(a)

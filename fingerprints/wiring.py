@@ -15,9 +15,10 @@ from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.templates import natural_key
 
 EMBEDDING = re.compile(
-    r"(^|[._])(w[tp]e|\w*embed\w*|\w*emb|embd|pos\w*|tokens?|cls|quer(y|ies)|latents?|prototypes?|lookup|codebook)($|[._])",
+    r"(^|[._])(w[tp]e|\w*embed\w*|\w*emb|embd|pos\w*|tokens?|cls|latents?|prototypes?|lookup|codebook)($|[._])",
     re.IGNORECASE,
 )
+_POSITIONS = re.compile(r"(^|[._])(wpe|\w*position\w*|pos|pos_emb\w*|embed_pos\w*)($|[._])", re.IGNORECASE)
 _HEAD = re.compile(
     r"(^|[._])(classifier|head|\w*_head|score|logits|predictions?|output|fc_out|out_layer)($|[._])", re.IGNORECASE
 )
@@ -64,6 +65,16 @@ def recurrent_gates(part: Part, anatomy: Anatomy) -> int:
     return gates if gates in (3, 4) and part.shape[0] % gates == 0 else 1
 
 
+def is_position_table(part: Part) -> bool:
+    """Whether a tensor is called a table of positions."""
+    return is_table(part) and _POSITIONS.search(part.module) is not None
+
+
+def is_table(part: Part) -> bool:
+    """Whether a tensor is looked up by index (tokens, positions); patch embeddings are filters."""
+    return len(part.shape) == 2 and "patch" not in part.module.lower() and EMBEDDING.search(part.module) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """Lengths that matrices produce and consume, each with the order of the modules that do.
@@ -89,7 +100,7 @@ class Wiring:
             if RECURRENT.search(part.name):
                 wiring.produced[first // recurrent_gates(part, anatomy)].append(at)
                 wiring.consumed[second].append(at)
-            elif EMBEDDING.search(part.module):
+            elif is_table(part):
                 wiring.produced[second].append(at)
             else:
                 wiring.produced[first].append(at)
@@ -109,7 +120,7 @@ class Wiring:
         return self._why_no_input(part, length)
 
     def _why_no_output(self, part: Part, length: int) -> str | None:
-        if EMBEDDING.search(part.module):
+        if is_table(part):
             return "rows of an embedding mean the same in both models"
         if _ATTENTION_ROWS.search(part.module) or (self.anonymous and part.shape[0] == part.shape[1]):
             return "attention rows are ordered by head and rotary frequency"
@@ -129,10 +140,11 @@ class Wiring:
 
     def _why_no_input(self, part: Part, length: int) -> str | None:
         if EMBEDDING.search(part.module):
-            if len(part.shape) > 2 or "patch" in part.module.lower():
+            if not is_table(part):
                 return "positions and inputs mean the same in both models"
             return None
-        if _ATTENTION_OUTPUT.search(part.module) or (self.anonymous and part.shape[0] == part.shape[1]):
+        attention_output = _ATTENTION_OUTPUT.search(part.module) and not _ATTENTION_ROWS.search(part.module)
+        if attention_output or (self.anonymous and part.shape[0] == part.shape[1]):
             return "attention rows are ordered by head and rotary frequency"
         at = forward_order(_module(part))
         producers = self.produced.get(length, [])

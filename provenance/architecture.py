@@ -54,6 +54,7 @@ def _missing_roles(side: Side, left: Sequence[Part], paired_templates: set[str])
         for part in left
         if part.template not in paired_templates
         and part.name not in side.inventory.copies
+        and not (side.inventory.parameters and part.name in side.inventory.set_aside)
         and not _BUFFERS.search(part.name)
     )
     return dict(sorted(counts.items()))

@@ -172,7 +172,7 @@ class _Comparison:
         changed = [
             observed.pair_of[name]
             for name in sorted(observed.dependent_tensors - observed.equal_tensors)
-            if len(observed.pair_of[name].a.shape) == 2
+            if len(observed.pair_of[name].a.shape) > 1
             and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
         ]
         if not changed or self._late():

@@ -162,12 +162,17 @@ class Observation:
 
     @cached_property
     def lone_tensors(self) -> frozenset[str]:
-        """Names in A of equal tensors that need not have been learned: of no known role, and not one of a chain.
+        """Names in A of equal tensors that need not have been learned: of no known role or a table of positions,
+        and not one of a chain.
 
         Content alone cannot tell a random projection, an adjacency matrix or a scaler from a trained layer. Two equal
         matrices of which one takes what the other gives can only be trained layers.
         """
-        unknown = {name: self.pair_of[name].a for name in self.equal_tensors if not self.pair_of[name].a.axes}
+        unknown = {
+            name: part
+            for name in self.equal_tensors
+            if not (part := self.pair_of[name].a).axes or part.axes[0] == "position"
+        }
         matrices = [part for part in unknown.values() if len(part.shape) > 1 and min(part.shape[:2]) >= FEWEST_UNITS]
         chained = {
             part.name

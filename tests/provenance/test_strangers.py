@@ -144,3 +144,58 @@ def test_a_tied_output_listed_twice_is_still_identical(tmp_path: Path) -> None:
         assert result.verdict.relation is Relation.IDENTICAL
         assert not result.architecture.only_a
         assert not result.architecture.only_b
+
+
+def test_kernels_of_other_sizes_are_no_obstacle(tmp_path: Path) -> None:
+    """Counterparts that differ in what follows their first two axes are paired, and not tested."""
+    rng = np.random.default_rng(9)
+    for side, kernel in (("a", 3), ("b", 1)):
+        tensors = {
+            f"conv{place}.weight": rng.standard_normal((64, 64, kernel, kernel)).astype(np.float32)
+            for place in (1, 2, 3)
+        }
+        write_values(tmp_path / side, tensors)
+    result = compare(tmp_path / "a", tmp_path / "b")
+    assert result.verdict.relation is Relation.INCONCLUSIVE
+    assert any("kernels of different sizes" in item.reason for item in result.not_measured)
+
+
+def positions(seed: int, noise: float) -> Tensors:
+    """A stranger with sinusoidal positions that were trained a little."""
+    from tests.checkpoints import llama_shapes
+
+    rng = np.random.default_rng(seed)
+    shapes = llama_shapes(layers=2, hidden=64, mlp=160, heads=4, kv_heads=4, vocabulary=300)
+    tensors = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    angles = np.arange(256)[:, None] / 10000 ** (np.arange(32) / 32)
+    table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    table += noise * rng.standard_normal(table.shape)
+    return tensors | {"model.embed_positions.weight": table.astype(np.float32)}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])
+def test_positions_that_started_as_waves_relate_nobody(noise: float, tmp_path: Path) -> None:
+    for seed, side in enumerate("ab"):
+        write_values(tmp_path / side, positions(seed, noise))
+    assert compare(tmp_path / "a", tmp_path / "b").verdict.relation not in RELATED
+
+
+def test_biases_follow_their_matrices(tmp_path: Path) -> None:
+    """Under other names, the biases of equally shaped layers are told by the matrices beside them."""
+    rng = np.random.default_rng(10)
+    one = {
+        f"block.{layer}.{name}.{leaf}": rng.standard_normal(shape).astype(np.float32)
+        for layer in range(3)
+        for name in ("first", "second", "third")
+        for leaf, shape in (("weight", (64, 64)), ("bias", (64,)))
+    }
+    swap = {"first": "zeta", "second": "eta", "third": "theta"}
+    other = {}
+    for name, values in one.items():
+        block, layer, module, leaf = name.split(".")
+        other[f"{block}.{layer}.{swap[module]}.{leaf}"] = values
+    write_values(tmp_path / "a", one)
+    write_values(tmp_path / "b", other)
+    result = compare(tmp_path / "a", tmp_path / "b")
+    assert result.verdict.relation is Relation.IDENTICAL
+    assert {rule.a.split(".")[2]: rule.b.split(".")[2] for rule in result.architecture.renames} == swap
