@@ -20,7 +20,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     covered = judgement.strength.covered
     shares = covered.shares
     limit = thresholds().reuse_coverage
-    if shares.a >= limit and shares.b >= limit and not _equal_subset(observed):
+    mostly_open = max(_untested_share(observed, side) for side in ("a", "b")) > limit
+    if not _equal_subset(observed) and (mostly_open or (shares.a >= limit and shares.b >= limit)):
         return None
     trees_a, trees_b = subtrees(observed.a, covered.a), subtrees(observed.b, covered.b)
     return Kind(
@@ -28,6 +29,20 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         parameters={"subtrees_a": trees_a, "subtrees_b": trees_b, "coverage_a": shares.a, "coverage_b": shares.b},
         evidence=f"{shares.a:.1%} of A's learned parameters and {shares.b:.1%} of B's are shared",
     )
+
+
+def _untested_share(observed: Observation, label: str) -> float:
+    """Share of a side's learned parameters that have a counterpart on which no axis could be tested."""
+    side = observed.a if label == "a" else observed.b
+    tested = {name for test in observed.measurement.tests for name in test.tensors}
+    names = {
+        (pair.a if label == "a" else pair.b).name
+        for pair in observed.pairing.pairs
+        if len(pair.a.shape) > 1 and pair.a.name in observed.measured
+        if pair.a.name not in tested and pair.a.name not in observed.equal_tensors
+    }
+    total = side.inventory.parameters
+    return sum(side.inventory.learned.get(name, 0) for name in names) / total if total else 0.0
 
 
 def _equal_subset(observed: Observation) -> bool:
