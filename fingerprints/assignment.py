@@ -179,5 +179,4 @@ def _last_resort(pairing: Pairing) -> Pairing:
         pairs=(*pairing.pairs, *extra),
         only_a=tuple(part for part in pairing.only_a if part.name not in names_a),
         only_b=tuple(part for part in pairing.only_b if part.name not in names_b),
-        choices=pairing.choices,
     )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fingerprints.anatomy import Part
 from fingerprints.axes import TestAxis
-from fingerprints.ordering import Order, order_of_pair
+from fingerprints.ordering import Order
 from fingerprints.sampling import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -77,8 +77,3 @@ def shares_zero_mask(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> bool:
     both = float(np.mean(zero_x & zero_y))
     spread = np.sqrt(p * (1 - p) * q * (1 - q) / x.size)
     return bool((both - p * q) > 6.0 * spread)
-
-
-def judge_order(x: npt.NDArray[Any], y: npt.NDArray[Any], positions: Ints) -> Order:
-    """The order of an axis as far as its features on both sides tell."""
-    return order_of_pair(x, y, positions)

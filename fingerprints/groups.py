@@ -236,8 +236,11 @@ def _families(groups: list[AxisTest]) -> list[AxisTest]:
     statistics are correlated under the null (.4 where a tower is little else).
     """
     members: dict[str, list[AxisTest]] = defaultdict(list)
+    largest: dict[str, AxisTest] = {}
+    for test in sorted(groups, key=lambda test: test.statistics.units):
+        largest[test.subject] = test
     for test in groups:
-        if test.family and test.axis != "residual":
+        if test.family and test.axis != "residual" and largest[test.subject] is test:
             members[test.family].append(test)
     combined: list[AxisTest] = []
     for family, tests in members.items():

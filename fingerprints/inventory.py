@@ -20,7 +20,6 @@ from fingerprints.sampling import units
 from fingerprints.values import widened
 
 ROWS = 64
-SMALLEST = 8
 _STATE = {"running_mean", "running_var", "num_batches_tracked"}
 _INDICES = {"I64", "U64", "BOOL"}
 

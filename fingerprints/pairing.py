@@ -2,7 +2,7 @@
 
 Five steps, each only for what the earlier ones left: equal names · prefixes given by the user · name prefixes that
 replace one another · equal roles · equal shapes. The result says what every renamed pair rests on. Shapes alone may
-leave a choice (which of two gains is `ln1`?); such pairs form a `Choice`, for the weights to decide
+leave a choice (which of two gains is `ln1`?); such pairs are marked as ambiguous, for the weights to decide
 (`fingerprints.assignment`).
 """
 
@@ -47,21 +47,12 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Templates of A and of B, of one shape and number each, among which shapes leave a choice."""
-
-    a: tuple[str, ...]
-    b: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Pairs in A's order, what is left on either side, and the choices that names and shapes left open."""
+    """Pairs in A's order, and what is left on either side."""
 
     pairs: tuple[Pair, ...]
     only_a: tuple[Part, ...]
     only_b: tuple[Part, ...]
-    choices: tuple[Choice, ...] = ()
 
     @property
     def searched(self) -> bool:
@@ -113,13 +104,12 @@ def pair_parts(a: Anatomy, b: Anatomy, *, renames: Mapping[str, str] | None = No
             left.join(left.a[name], left.b[name], PairBasis.NAME)
     _by_prefix(left)
     _by_role(left)
-    choices = _by_shape(left, a, b)
+    _by_shape(left, a, b)
     order = {name: place for place, name in enumerate(a.parts)}
     return Pairing(
         pairs=tuple(sorted(left.pairs, key=lambda pair: order[pair.a.name])),
         only_a=tuple(left.a.values()),
         only_b=tuple(left.b.values()),
-        choices=tuple(choices),
     )
 
 
@@ -249,9 +239,8 @@ def _named_sizes(anatomy: Anatomy) -> dict[int, str]:
     return {size: name for name, size in anatomy.dimensions.items() if name != "layers"}
 
 
-def _by_shape(left: _Open, a: Anatomy, b: Anatomy) -> list[Choice]:
+def _by_shape(left: _Open, a: Anatomy, b: Anatomy) -> None:
     """Pair templates of equal indices and shapes; where several are equal, in natural order and as a choice."""
-    choices: list[Choice] = []
     for names_a, names_b in (({}, {}), (_named_sizes(a), _named_sizes(b))):
         ours, theirs = left.templates()
         classes: dict[Signature, list[str]] = defaultdict(list)
@@ -262,12 +251,9 @@ def _by_shape(left: _Open, a: Anatomy, b: Anatomy) -> list[Choice]:
             if not others or all(n == 1 for _, shape in signature[1] for n in shape):
                 continue
             open_choice = len(mine) > 1 or len(others) > 1
-            if open_choice:
-                choices.append(Choice(a=tuple(mine), b=tuple(others)))
             for x, y in zip(sorted(mine, key=natural_key), sorted(others, key=natural_key), strict=False):
                 for part_a, part_b in zip(_by_index(ours[x]), _by_index(theirs[y]), strict=True):
                     left.join(part_a, part_b, PairBasis.SHAPE, ambiguous=open_choice)
-    return choices
 
 
 def _classes(grouped: Mapping[str, Sequence[Part]], named: Mapping[int, str]) -> dict[Signature, list[str]]:
@@ -303,5 +289,4 @@ def reassigned(pairing: Pairing, swaps: Mapping[str, Part], basis: PairBasis = P
         pairs=tuple(pairs),
         only_a=tuple(part for part in everything_a if part.name not in present),
         only_b=tuple(part for part in everything_b if part.name not in used),
-        choices=pairing.choices,
     )

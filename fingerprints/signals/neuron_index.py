@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fingerprints.contribution import Contribution, judge_order, part_similarity
+from fingerprints.contribution import Contribution, part_similarity
+from fingerprints.ordering import order_of_pair
 from fingerprints.pairing import Pair
 from fingerprints.samples import PairSample, SampleSettings, axis_features
 from fingerprints.signals.protocol import SignalContext, method_string
@@ -45,7 +46,7 @@ class NeuronIndex:
                 axis=axis,
                 part=part,
                 positions=positions,
-                order=judge_order(x, y, positions),
+                order=order_of_pair(x, y, positions),
                 similarity=part_similarity(x, y, device=context.device, magnitude=part.role == "ffn_up"),
             )
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from fingerprints.axes import Faces, TestAxis
-from fingerprints.contribution import Contribution, judge_order, part_similarity, shares_zero_mask
+from fingerprints.contribution import Contribution, part_similarity, shares_zero_mask
 from fingerprints.kernels import normal_ranks
+from fingerprints.ordering import order_of_pair
 from fingerprints.pairing import Pair
 from fingerprints.samples import PairSample, SampleSettings, axis_features
 from fingerprints.sampling import units
@@ -41,7 +42,7 @@ class ResidualIndex:
             positions, x, y = axis_features(sample, axis, context.settings)
             if x.size == 0:
                 continue
-            order = judge_order(x, y, positions)
+            order = order_of_pair(x, y, positions)
             yield Contribution(
                 signal=self.name,
                 axis=axis,
@@ -87,6 +88,6 @@ class ResidualIndex:
             axis=axis,
             part=pair.a,
             positions=positions,
-            order=judge_order(x[:, None], y[:, None], positions),
+            order=order_of_pair(x[:, None], y[:, None], positions),
             columns=(normal_ranks(x), normal_ranks(y)),
         )

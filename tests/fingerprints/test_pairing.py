@@ -49,7 +49,7 @@ def test_equal_names_are_counterparts(family: object) -> None:
     assert names(found) == {name: name for name in family()}
     assert set(bases(found)) == {PairBasis.NAME}
     assert not found.searched
-    assert (found.only_a, found.only_b, found.choices) == ((), (), ())
+    assert (found.only_a, found.only_b) == ((), ())
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "base_model.model.", "x.y.z."])
@@ -113,8 +113,7 @@ def test_norms_without_known_names_are_a_choice_by_shape() -> None:
     assert len(open_pairs) == 24
     assert {pair.basis for pair in open_pairs} == {PairBasis.SHAPE}
     assert all(pair.ambiguous and pair.a.index == pair.b.index for pair in open_pairs)
-    (choice,) = found.choices
-    assert set(choice.b) == {"model.layers.{i}.eta.weight", "model.layers.{i}.theta.weight"}
+    assert {pair.b.template for pair in open_pairs} == {"model.layers.{i}.eta.weight", "model.layers.{i}.theta.weight"}
 
 
 def test_a_lone_shape_is_no_choice() -> None:
