@@ -86,7 +86,7 @@ class _Comparison:
         self.small = larger <= thresholds().small_checkpoint_bytes or options.full
         tiny = larger <= thresholds().tiny_checkpoint_bytes
         self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
-        self.threads = options.threads or len(os.sched_getaffinity(0))
+        self.threads = options.threads or usable_cores()
 
     def run(self) -> Result:
         """All steps in order."""
@@ -237,6 +237,13 @@ class _Comparison:
                 "threads": self.threads,
             },
         )
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, where the system tells; else all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def metadata_version() -> str:
