@@ -13,7 +13,7 @@ from functools import cached_property
 
 from fingerprints.checkpoint import Checkpoint, TensorInfo
 from fingerprints.roles import RoleMatch, match_role, role_table
-from fingerprints.templates import Index, templates
+from fingerprints.templates import Index, natural_key, templates
 
 _WEIGHT_LEAVES = {"weight", "kernel", "w"}
 _GAIN_LEAVES = {"gamma", "scale", "g"}
@@ -81,7 +81,7 @@ class Tower:
 
 @dataclass(frozen=True, kw_only=True)
 class Anatomy:
-    """All parts of one checkpoint by name, in the container's order, and its towers by path."""
+    """All parts of one checkpoint by name, in natural order of their names, and its towers by path."""
 
     parts: Mapping[str, Part]
     towers: Mapping[str, Tower]
@@ -172,7 +172,10 @@ def build_anatomy(checkpoint: Checkpoint, *, prefix: str = "") -> Anatomy:
     prefix : str
         Take only tensors whose names lie under this path.
     """
-    infos = {name: info for name, info in checkpoint.tensors.items() if under(name, prefix)}
+    names = sorted(
+        (name for name in checkpoint.tensors if under(name, prefix)), key=lambda name: (natural_key(name), name)
+    )
+    infos = {name: checkpoint.tensors[name] for name in names}
     shown = templates(infos)
     parts: dict[str, Part] = {}
     matches: dict[str, RoleMatch] = {}

@@ -13,13 +13,13 @@ from enum import StrEnum
 
 from fingerprints.anatomy import Anatomy
 from fingerprints.pairing import Pair
-from fingerprints.wiring import EMBEDDING, Wiring, recurrent_gates
+from fingerprints.wiring import EMBEDDING, HEAD_ORDER, Wiring, recurrent_gates
 
 MEANINGFUL = {
     "vocabulary": "tokens mean the same in both models",
     "position": "positions mean the same in both models",
     "class": "classes mean the same in both models",
-    "head": "attention rows are ordered by head and rotary frequency",
+    "head": HEAD_ORDER,
     "expert": "experts are compared one by one",
     "latent": "the latent of compressed attention is not tested",
 }

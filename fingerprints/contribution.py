@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fingerprints.anatomy import Part
 from fingerprints.axes import TestAxis
+from fingerprints.kernels import similarity, unit_rows
 from fingerprints.ordering import Order
 from fingerprints.sampling import Ints
 
@@ -52,8 +53,6 @@ def part_similarity(x: npt.NDArray[Any], y: npt.NDArray[Any], *, device: str, ma
     Equal masks make strangers' units overlap most with their own counterpart. Cosines over the common support take
     that advantage away: the matched ones then vary less than the others, which errs on the side of chance.
     """
-    from fingerprints.kernels import similarity, unit_rows
-
     left, _ = unit_rows(x)
     right, _ = unit_rows(y)
     c = similarity(left, right, device=device)

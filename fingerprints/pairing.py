@@ -9,7 +9,7 @@ leave a choice (which of two gains is `ln1`?); such pairs are marked as ambiguou
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -48,7 +48,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Pairs in A's order, and what is left on either side."""
+    """Pairs in A's order, left-over tensors that weights paired after them, and what is left on either side."""
 
     pairs: tuple[Pair, ...]
     only_a: tuple[Part, ...]
@@ -197,27 +197,19 @@ def _prefix_votes(left: _Open) -> dict[tuple[str, str], int]:
 
 def _by_role(left: _Open) -> None:
     """Pair parts of one role, layer and expert, where each side has one such part."""
+    ours, theirs = _by_place(left.a.values()), _by_place(left.b.values())
+    for place, parts in ours.items():
+        others = theirs.get(place, [])
+        if len(parts) == len(others) == 1 and compatible(parts[0], others[0]):
+            left.join(parts[0], others[0], PairBasis.ROLE)
 
-    def place(part: Part) -> tuple[str, int | None, int | None, str] | None:
-        return (part.role, part.layer, part.expert, part.kind) if part.role else None
 
-    _by_unique_key(left, place, place, PairBasis.ROLE)
-
-
-def _by_unique_key(
-    left: _Open, key_a: Callable[[Part], object], key_b: Callable[[Part], object], basis: PairBasis
-) -> None:
-    found: dict[object, list[Part]] = defaultdict(list)
-    for part in left.b.values():
-        if (key := key_b(part)) is not None:
-            found[key].append(part)
-    ours: dict[object, list[Part]] = defaultdict(list)
-    for part in left.a.values():
-        if (key := key_a(part)) is not None:
-            ours[key].append(part)
-    for key, parts in ours.items():
-        if len(parts) == len(found.get(key, ())) == 1 and compatible(parts[0], found[key][0]):
-            left.join(parts[0], found[key][0], basis)
+def _by_place(parts: Iterable[Part]) -> dict[tuple[str, int | None, int | None, str], list[Part]]:
+    places: dict[tuple[str, int | None, int | None, str], list[Part]] = defaultdict(list)
+    for part in parts:
+        if part.role:
+            places[part.role, part.layer, part.expert, part.kind].append(part)
+    return places
 
 
 Signature = tuple[bool, tuple[tuple[Index, tuple[object, ...]], ...]]
@@ -243,9 +235,7 @@ def _by_shape(left: _Open, a: Anatomy, b: Anatomy) -> None:
     """Pair templates of equal indices and shapes; where several are equal, in natural order and as a choice."""
     for names_a, names_b in (({}, {}), (_named_sizes(a), _named_sizes(b))):
         ours, theirs = left.templates()
-        classes: dict[Signature, list[str]] = defaultdict(list)
-        for template, parts in theirs.items():
-            classes[_signature(parts, names_b)].append(template)
+        classes = _classes(theirs, names_b)
         for signature, mine in _classes(ours, names_a).items():
             others = classes.get(signature, [])
             if not others or all(n == 1 for _, shape in signature[1] for n in shape):
@@ -263,8 +253,8 @@ def _classes(grouped: Mapping[str, Sequence[Part]], named: Mapping[int, str]) ->
     return classes
 
 
-def reassigned(pairing: Pairing, swaps: Mapping[str, Part], basis: PairBasis = PairBasis.WEIGHTS) -> Pairing:
-    """The pairing with new partners for some parts of A; parts of B that lose theirs are left over.
+def reassigned(pairing: Pairing, swaps: Mapping[str, Part]) -> Pairing:
+    """The pairing with new partners, by weights, for some parts of A; parts of B that lose theirs are left over.
 
     Parameters
     ----------
@@ -275,12 +265,12 @@ def reassigned(pairing: Pairing, swaps: Mapping[str, Part], basis: PairBasis = P
     """
     taken = {part.name for part in swaps.values()}
     pairs = [
-        replace(pair, b=swaps[pair.a.name], basis=basis, ambiguous=False) if pair.a.name in swaps else pair
+        replace(pair, b=swaps[pair.a.name], basis=PairBasis.WEIGHTS, ambiguous=False) if pair.a.name in swaps else pair
         for pair in pairing.pairs
         if pair.a.name in swaps or pair.b.name not in taken
     ]
     present = {pair.a.name for pair in pairs}
-    pairs += [Pair(a=p, b=swaps[p.name], basis=basis) for p in pairing.only_a if p.name in swaps]
+    pairs += [Pair(a=p, b=swaps[p.name], basis=PairBasis.WEIGHTS) for p in pairing.only_a if p.name in swaps]
     present |= set(swaps)
     used = {pair.b.name for pair in pairs}
     everything_a = [*(pair.a for pair in pairing.pairs), *pairing.only_a]

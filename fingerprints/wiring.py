@@ -41,6 +41,7 @@ _STAGES = (
     ),
 )
 _MIDDLE = 2
+HEAD_ORDER = "attention rows are ordered by head and rotary frequency"
 
 Order = tuple[object, ...]
 
@@ -123,7 +124,7 @@ class Wiring:
         if is_table(part):
             return "rows of an embedding mean the same in both models"
         if _ATTENTION_ROWS.search(part.module) or (self.anonymous and part.shape[0] == part.shape[1]):
-            return "attention rows are ordered by head and rotary frequency"
+            return HEAD_ORDER
         at = forward_order(_module(part))
         consumers = self.consumed.get(length, [])
         if RECURRENT.search(part.name):
@@ -145,7 +146,7 @@ class Wiring:
             return None
         attention_output = _ATTENTION_OUTPUT.search(part.module) and not _ATTENTION_ROWS.search(part.module)
         if attention_output or (self.anonymous and part.shape[0] == part.shape[1]):
-            return "attention rows are ordered by head and rotary frequency"
+            return HEAD_ORDER
         at = forward_order(_module(part))
         producers = self.produced.get(length, [])
         if RECURRENT.search(part.name):

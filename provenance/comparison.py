@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 from fingerprints.assignment import assign
@@ -35,6 +34,7 @@ from provenance.result import Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
+from provenance.version import DISTRIBUTION, installed
 
 CHANGED_MATRICES = 6
 DEFAULT_ROWS = 256
@@ -131,7 +131,13 @@ class _Comparison:
         second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
         layers = max(1, self.options.layers // 4)
         found = self._measure(observed.pairing, observed.a, observed.b, second, layers)
-        return disagreement(observed, judgement, found)
+        again = replace(
+            observed,
+            measurement=found,
+            equalities={item.pair.a.name: item.equality for item in found.tensors},
+            earlier_hypotheses=observed.hypotheses,
+        )
+        return disagreement(judgement, again)
 
     def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings, layers: int | None) -> Measurement:
         limit = self.options.time_limit
@@ -225,7 +231,7 @@ class _Comparison:
             bytes_read=self.a.bytes_read + self.b.bytes_read,
             bytes_total=self.a.bytes_total + self.b.bytes_total,
             seconds=time.monotonic() - self.started,
-            version=metadata_version(),
+            version=installed(DISTRIBUTION),
             options={
                 "rows": sample.rows,
                 "layers": "all" if self.small else options.layers,
@@ -244,11 +250,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def metadata_version() -> str:
-    """The installed version of this program."""
-    try:
-        return metadata.version("provenance-auditor")
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -21,12 +21,11 @@ def encode_evidence(observed: Observation, settings: SampleSettings) -> tuple[Ev
     """Every test, those that verdicts quote first."""
     methods = {signal.name: signal.method(settings) for signal in SIGNALS}
     methods["combined"] = "combined/v1?" + "+".join(sorted(methods))
-    level = observed.log10_alpha - float(np.log10(max(observed.hypotheses, 1)))
     tests = sorted(observed.measurement.tests, key=lambda test: _ORDER[test.scope])
-    return tuple(_encoded(observed, test, methods[test.signal], level) for test in tests)
+    return tuple(_encoded(observed, test, methods[test.signal]) for test in tests)
 
 
-def _encoded(observed: Observation, test: AxisTest, method: str, level: float) -> Evidence:
+def _encoded(observed: Observation, test: AxisTest, method: str) -> Evidence:
     statistics = test.statistics
     return Evidence(
         signal=test.signal,
@@ -43,7 +42,7 @@ def _encoded(observed: Observation, test: AxisTest, method: str, level: float) -
         log10_p_hits=statistics.log10_p_hits,
         log10_p=observed.corrected(test),
         effect=statistics.effect,
-        min_detectable=statistics.min_detectable(level),
+        min_detectable=statistics.min_detectable(observed.log10_level),
         status=Status.DEPENDENT if observed.is_dependent(test) else Status.CHANCE,
         order=test.order.value,
         decides=test.scope != "tensor",

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 from fingerprints.anatomy import PartKind
 from fingerprints.groups import AxisTest
-from fingerprints.kernels import bonferroni
-from fingerprints.measurement import Measurement
 from fingerprints.selection import NOT_SAMPLED
 from provenance.observation import Observation, Side
 from provenance.result import Relation
@@ -151,18 +149,17 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
     )
 
 
-def disagreement(observed: Observation, first: Judgement, second: Measurement) -> Judgement:
+def disagreement(first: Judgement, second: Observation) -> Judgement:
     """The judgement after a second sample: as before, unless that one finds dependence.
 
     Parameters
     ----------
-    observed, first
-        The first sample and its judgement.
-    second : Measurement
+    first : Judgement
+        On the first sample.
+    second : Observation
         The second sample; its tests are corrected together with the first one's.
     """
-    hypotheses = observed.hypotheses + 2 * len(second.tests)
-    found = [test for test in second.tests if bonferroni(test.log10_p, hypotheses) < observed.log10_alpha]
+    found = second.dependent_tests
     if not found:
         return first
     reason = (

@@ -53,6 +53,8 @@ class Observation:
         Level for corrected p-values.
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
+    earlier_hypotheses : int
+        p-values of an earlier sample of the same pair, which count as well.
     change_rank_share : float or None
         Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
     """
@@ -64,6 +66,7 @@ class Observation:
     equalities: Mapping[str, Equality]
     alpha: float
     undecided_renames: int = 0
+    earlier_hypotheses: int = 0
     change_rank_share: float | None = None
 
     def with_change(self, rank_share: float | None) -> Observation:
@@ -90,7 +93,12 @@ class Observation:
     @property
     def hypotheses(self) -> int:
         """Number of p-values computed: T and F of every test."""
-        return 2 * len(self.measurement.tests)
+        return self.earlier_hypotheses + 2 * len(self.measurement.tests)
+
+    @property
+    def log10_level(self) -> float:
+        """log10 of the uncorrected p-value that a single test must reach."""
+        return self.log10_alpha - math.log10(max(self.hypotheses, 1))
 
     def corrected(self, test: AxisTest) -> float:
         """log10 of a test's smaller p-value, corrected for every hypothesis tried, rounded as reported.
@@ -210,12 +218,10 @@ class Observation:
     def equal_tensors(self) -> frozenset[str]:
         """Names in A of learned tensors whose compared values are all equal to their counterpart's."""
         return frozenset(
-            name for name in self.measured if self.equalities[name].identical and self._same_shape(self.pair_of[name])
+            name
+            for name, item in self.measured.items()
+            if self.equalities[name].identical and item.pair.a.shape == item.pair.b.shape
         )
-
-    @staticmethod
-    def _same_shape(pair: Pair) -> bool:
-        return pair.a.shape == pair.b.shape
 
     def role_of(self, name: str) -> str:
         """The role group of a tensor of A: its template, which stands for one role in all layers."""

@@ -99,9 +99,10 @@ def _sensitivity(observed: Observation) -> tuple[float | None, float]:
     by_role: dict[str, set[str]] = {}
     for pair in observed.pairing.pairs:
         by_role.setdefault(pair.a.template, set()).add(pair.a.name)
-    level = observed.log10_alpha - _log10(observed.hypotheses)
     groups = [test for test in observed.measurement.tests if test.scope != "tensor"]
-    ranked = sorted((rounded(test.statistics.min_detectable(level)), place) for place, test in enumerate(groups))
+    ranked = sorted(
+        (rounded(test.statistics.min_detectable(observed.log10_level)), place) for place, test in enumerate(groups)
+    )
     seen: set[str] = set()
     half: float | None = None
     share = 0.0
@@ -114,9 +115,3 @@ def _sensitivity(observed: Observation) -> tuple[float | None, float]:
         if cosine <= thresholds().detectable_effect:
             share = held
     return half if half is not None else (ranked[-1][0] if ranked else None), share
-
-
-def _log10(count: int) -> float:
-    from math import log10
-
-    return log10(max(count, 1))

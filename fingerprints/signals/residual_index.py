@@ -11,6 +11,7 @@ dimensions are not interchangeable, and nothing is tested.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,26 +43,19 @@ class ResidualIndex:
             positions, x, y = axis_features(sample, axis, context.settings)
             if x.size == 0:
                 continue
-            order = order_of_pair(x, y, positions)
-            yield Contribution(
+            entries = Contribution(
                 signal=self.name,
                 axis=axis,
                 part=sample.pair.a,
                 positions=positions,
-                order=order,
+                order=order_of_pair(x, y, positions),
                 similarity=part_similarity(x, y, device=context.device),
             )
+            yield entries
             if shares_zero_mask(x, y):
                 continue
-            norms = (np.sqrt(np.einsum("ij,ij->i", side, side, dtype=np.float64)) for side in (x, y))
-            yield Contribution(
-                signal=self.name,
-                axis=axis,
-                part=sample.pair.a,
-                positions=positions,
-                order=order,
-                columns=(normal_ranks(next(norms)), normal_ranks(next(norms))),
-            )
+            norms = [np.sqrt(np.einsum("ij,ij->i", side, side, dtype=np.float64)) for side in (x, y)]
+            yield replace(entries, similarity=None, columns=(normal_ranks(norms[0]), normal_ranks(norms[1])))
 
     def of_vectors(self, pair: Pair, a: Array, b: Array, context: SignalContext) -> Iterator[Contribution]:
         """Ranks of a gain or bias along the residual stream."""
