@@ -2,6 +2,7 @@
 # make test       run the tests
 # make check      style, types, layers
 # make bench      error rates and timings on small models made here
+# make benchmark  the whole benchmark over the zoo, into docs/benchmark.md
 # make bench-big  timings on checkpoints of several gigabytes
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test check bench bench-big
+.PHONY: demo test check bench benchmark bench-big
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -28,6 +29,9 @@ check: $(VENV)/.installed-all
 
 bench: $(VENV)/.installed-all
 	$(BIN)/python -m bench
+
+benchmark: $(VENV)/.installed-all
+	$(BIN)/python -m bench.lineage
 
 bench-big: $(VENV)/.installed-all
 	$(BIN)/python -m bench speed --big

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from rich.console import Console
 
 from bench import calibration, noise, speed
+from bench.lineage import run as lineage
 from bench.outcome import Outcome
 
 PARTS: dict[str, Callable[[], Outcome]] = {
     "calibration": calibration.run,
     "noise": noise.run,
+    "lineage": lineage.quick,
     "speed": speed.run,
 }
 

@@ -6,12 +6,8 @@ big ones the files are dropped from it before each measurement.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import shapes
+from bench.command import Done, compared
 from bench.outcome import Check, Grid, Outcome
-from bench.zoo.cache import REPOSITORY
 
 BUFFER = 16 * 1024**2
 LARGEST_PEAK = 10**9
@@ -71,25 +67,6 @@ def drop(paths: Sequence[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def comparison(a: Path, b: Path) -> dict[str, Any]:
-    """Run the command line on two checkpoints: what `bench.child` measured, and the result's verdict and `run`."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json"]
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.child", "--output", str(output), *command],
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        measured = json.loads(done.stdout)
-        if not output.stat().st_size:
-            raise RuntimeError(f"the comparison gave no result; it ended with status {measured['status']}")
-        result = json.loads(output.read_text())
-    return measured | {"relation": result["verdict"]["relation"], "run": result["run"]}
-
-
 def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], load: float) -> Outcome:
     """Checks and table of the measured plain reads and comparisons; `load` is the machine's load average before."""
     plain = statistics.median(reads)
@@ -133,6 +110,19 @@ def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], lo
     )
 
 
+def _summary(done: Done) -> dict[str, Any]:
+    if done.result is None:
+        raise RuntimeError(f"the comparison gave no result; it ended with status {done.status}: {done.said}")
+    return {
+        "seconds": done.seconds,
+        "processor": done.processor,
+        "peak": done.peak,
+        "read": done.read,
+        "relation": done.result["verdict"]["relation"],
+        "run": done.result["run"],
+    }
+
+
 def _at_most(name: str, value: float, limit: float, form: str) -> Check:
     return Check(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)
 
@@ -152,5 +142,5 @@ def run(plan: Plan = DEFAULT) -> Outcome:
             reads.append(plain_read(paths))
             if plan.cold:
                 drop(paths)
-            runs.append(comparison(a, b))
+            runs.append(_summary(compared(a, b)))
     return judge(plan, reads, runs, load)

@@ -51,7 +51,7 @@ def narrower(dtype_a: str, dtype_b: str) -> str | None:
     return None
 
 
-def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, int, int]:
+def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, int, int, int]:
     """How many elements are equal after rounding both to the narrower type, and how many are within one ulp of it.
 
     Parameters
@@ -63,22 +63,28 @@ def count_equal(a: Array, b: Array, dtype_a: str, dtype_b: str) -> tuple[int, in
 
     Returns
     -------
-    exact, close, kept : int
-        `close` counts exact ones too; `kept` are the elements that rounding left unchanged on both sides. Below
-        nine exact elements in ten, `close` is `exact`. A value that overflows in the narrower type is unequal; NaN
-        equals NaN.
+    exact, close, lost_a, lost_b : int
+        `close` counts exact ones too; `lost_a` and `lost_b` are the elements of either side that rounding changed.
+        Below nine exact elements in ten, `close` is `exact` and losses are not counted. A value that overflows in the
+        narrower type is unequal; NaN equals NaN. Between BF16, of fewer digits, and F16, of a narrower range, the type
+        counts in which more are equal: a value too small for F16 is lost when a BF16 file is cast.
     """
     a, b = a.ravel(), b.ravel()
     target = narrower(dtype_a, dtype_b)
     if target is None:
         if dtype_a != dtype_b:
-            return 0, 0, 0
+            return 0, 0, 0, 0
         return _bytes_equal(a, b)
+    same_type = dtype_a == dtype_b
     with np.errstate(over="ignore", invalid="ignore"):
-        return _count_rounded(a, b, _ROUND_TO[target], same_type=dtype_a == dtype_b)
+        counts = _count_rounded(a, b, _ROUND_TO[target], same_type=same_type)
+        if {dtype_a, dtype_b} == {"F16", "BF16"} and counts[0] < len(a):
+            other = _count_rounded(a, b, _ROUND_TO["F16"], same_type=same_type)
+            counts = max(counts, other, key=lambda each: each[:2])
+    return counts
 
 
-def _count_rounded(a: Array, b: Array, target: Any, *, same_type: bool) -> tuple[int, int, int]:
+def _count_rounded(a: Array, b: Array, target: Any, *, same_type: bool) -> tuple[int, int, int, int]:
     """`count_equal` of two floating-point types."""
     x, y = a.astype(target, copy=False), b.astype(target, copy=False)
     exact = _same_bits(x, y) if same_type else _same_values(x, y, a, b)
@@ -87,13 +93,17 @@ def _count_rounded(a: Array, b: Array, target: Any, *, same_type: bool) -> tuple
         exact |= np.isnan(x) & np.isnan(y)
         matches = int(np.count_nonzero(exact))
     if same_type and matches == len(a):
-        return matches, matches, matches
+        return matches, matches, 0, 0
     if matches < WORTH_A_LOOK * len(a):
-        return matches, matches, len(a)
+        return matches, matches, 0, 0
     near = np.abs(_ordered(x) - _ordered(y)) <= 1
     near &= np.isfinite(x) & np.isfinite(y)
-    kept = ((x.astype(a.dtype) == a) | np.isnan(a)) & ((y.astype(b.dtype) == b) | np.isnan(b))
-    return matches, int(np.count_nonzero(near | exact)), int(np.count_nonzero(kept))
+    return matches, int(np.count_nonzero(near | exact)), _changed(a, x), _changed(b, y)
+
+
+def _changed(values: Array, rounded: Array) -> int:
+    """How many values rounding changed; NaN stays NaN."""
+    return int(np.count_nonzero((rounded.astype(values.dtype) != values) & ~np.isnan(values)))
 
 
 def _same_bits(x: Array, y: Array) -> npt.NDArray[np.bool_]:
@@ -110,11 +120,11 @@ def _same_values(x: Array, y: Array, a: Array, b: Array) -> npt.NDArray[np.bool_
     return np.asarray(same & (np.isinf(x) == np.isinf(a)) & (np.isinf(y) == np.isinf(b)))
 
 
-def _bytes_equal(a: Array, b: Array) -> tuple[int, int, int]:
+def _bytes_equal(a: Array, b: Array) -> tuple[int, int, int, int]:
     width = max(a.dtype.itemsize, 1)
     rows = a.view(np.uint8).reshape(-1, width) == b.view(np.uint8).reshape(-1, width)
     same = int(np.count_nonzero(rows.all(axis=1)))
-    return same, same, len(a)
+    return same, same, 0, 0
 
 
 def _ordered(values: Array) -> npt.NDArray[np.int64]:

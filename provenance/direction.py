@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fingerprints.values import PRECISION
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Direction, Relation
@@ -11,8 +10,8 @@ from provenance.result import Direction, Relation
 def find_direction(observed: Observation, judgement: Judgement) -> Direction | None:
     """None unless related; directed where only one way round explains the values.
 
-    For equal weights of two types: rounding goes from the wider to the narrower one, unless the wider one holds
-    nothing but rounded values, which a later widening leaves as well.
+    For equal weights of two types: the side whose values rounding changes is the parent, unless it holds nothing but
+    rounded values, which a later widening leaves as well.
     """
     relation = judgement.ruling.relation
     if relation not in (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN):
@@ -20,10 +19,8 @@ def find_direction(observed: Observation, judgement: Judgement) -> Direction | N
     if relation is Relation.IDENTICAL:
         lost = {Direction.A_TO_B: 0, Direction.B_TO_A: 0}
         for name in observed.measured:
-            pair, equality = observed.pair_of[name], observed.equalities[name]
-            a, b = (PRECISION.get(part.info.dtype) for part in (pair.a, pair.b))
-            if a is not None and b is not None and a != b:
-                lost[Direction.A_TO_B if a > b else Direction.B_TO_A] += equality.compared - equality.kept
+            lost[Direction.A_TO_B] += observed.equalities[name].lost_a
+            lost[Direction.B_TO_A] += observed.equalities[name].lost_b
         rounded_way = [way for way, count in lost.items() if count]
         if len(rounded_way) == 1:
             return rounded_way[0]

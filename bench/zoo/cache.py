@@ -1,14 +1,29 @@
-"""Where downloaded and trained checkpoints are kept between runs."""
+"""Where the checkpoints of the bench are: those that the project ships, and those made or fetched here."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+DATA = REPOSITORY / "bench" / "data"
+"""What the project ships of the zoo: the bases and their tokenizer."""
 
 
 def root() -> Path:
     """`$PROVENANCE_CACHE`, or `.cache` in the repository."""
     named = os.environ.get("PROVENANCE_CACHE")
     return Path(named).expanduser() if named else REPOSITORY / ".cache"
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def key(value: object) -> str:
+    """A file name for what a value of JSON decides."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

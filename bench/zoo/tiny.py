@@ -7,7 +7,6 @@ intact file is kept; a run that was interrupted goes on with the nets that are m
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
@@ -19,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from bench.zoo import cache
 from bench.zoo.architectures import ARCHITECTURES, Architecture
+from bench.zoo.cache import sha256
 from bench.zoo.train import ends, generator, train
 
 SEEDS = 24
@@ -54,24 +55,35 @@ def make(name: str, seed: int, steps: int | None = None) -> Record:
     model = architecture.build(generator("tiny", name, seed, "init"))
     plan = architecture.recipe if steps is None else type(architecture.recipe)(steps=steps, rate=1e-3)
     losses = train(model, architecture.batch, plan, generator("tiny", name, seed, "order"))
-    weights = {
-        key: (value.to(architecture.dtype) if value.is_floating_point() else value).contiguous()
-        for key, value in model.state_dict().items()
-    }
     target = path(name, seed)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(f".{os.getpid()}")
-    save_file(weights, partial, metadata={"format": "pt"})
-    partial.replace(target)
+    save(model, architecture, target)
     first, last = ends(losses, min(AVERAGED, len(losses)))
     return {
         "seed": seed,
         "steps": len(losses),
         "first_loss": round(first, 4),
         "last_loss": round(last, 4),
-        "sha256": _sha256(target),
+        "sha256": sha256(target),
         "recipe": recipe(architecture),
     }
+
+
+def save(model: nn.Module, architecture: Architecture, target: Path) -> None:
+    """Write a net in its architecture's type."""
+    weights = {
+        key: (value.to(architecture.dtype) if value.is_floating_point() else value).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}")
+    save_file(weights, partial, metadata={"format": "pt"})
+    partial.replace(target)
+
+
+def restore(model: nn.Module, name: str, seed: int) -> None:
+    """Give `model` the weights of a trained net."""
+    present = model.state_dict()
+    model.load_state_dict({key: value.to(present[key].dtype) for key, value in load_file(path(name, seed)).items()})
 
 
 def manifest(name: str) -> dict[int, Record]:
@@ -84,7 +96,7 @@ def manifest(name: str) -> dict[int, Record]:
     return {
         seed: record
         for seed, record in records.items()
-        if record["recipe"] == present and path(name, seed).exists() and _sha256(path(name, seed)) == record["sha256"]
+        if record["recipe"] == present and path(name, seed).exists() and sha256(path(name, seed)) == record["sha256"]
     }
 
 
@@ -110,10 +122,6 @@ def _write(name: str, records: Mapping[int, Record]) -> None:
     partial.replace(folder(name) / "manifest.json")
     if ARCHITECTURES[name].config:
         (folder(name) / "config.json").write_text(json.dumps(ARCHITECTURES[name].config, indent=2) + "\n")
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main() -> None:

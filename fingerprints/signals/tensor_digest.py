@@ -33,8 +33,10 @@ class Equality:
     compared: int
     exact: int
     close: int
-    kept: int
-    """Elements that rounding to the narrower type left unchanged on both sides."""
+    lost_a: int
+    """Elements of A that rounding to the narrower type changed."""
+    lost_b: int
+    """Elements of B that it changed."""
     complete: bool
     """Whether every element was compared."""
 
@@ -44,7 +46,7 @@ class Equality:
         return self.compared > 0 and self.close == self.compared and self.exact >= EQUAL_SHARE * self.compared
 
 
-NOTHING = Equality(compared=0, exact=0, close=0, kept=0, complete=False)
+NOTHING = Equality(compared=0, exact=0, close=0, lost_a=0, lost_b=0, complete=False)
 
 
 class TensorDigest:
@@ -69,9 +71,9 @@ def sampled_equality(pair: Pair, raw_a: Array, raw_b: Array) -> Equality:
     """Equality of the values that were read anyway."""
     if pair.a.shape[1:] != pair.b.shape[1:]:
         return NOTHING
-    exact, close, kept = count_equal(raw_a, raw_b, pair.a.info.dtype, pair.b.info.dtype)
+    exact, close, lost_a, lost_b = count_equal(raw_a, raw_b, pair.a.info.dtype, pair.b.info.dtype)
     complete = pair.a.shape == pair.b.shape and raw_a.size == pair.a.info.size
-    return Equality(compared=raw_a.size, exact=exact, close=close, kept=kept, complete=complete)
+    return Equality(compared=raw_a.size, exact=exact, close=close, lost_a=lost_a, lost_b=lost_b, complete=complete)
 
 
 def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
@@ -84,17 +86,18 @@ def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
     """
     if pair.a.shape != pair.b.shape:
         return NOTHING
-    compared = exact = close = kept = 0
+    counts = np.zeros(5, dtype=np.int64)
     size_a = max(1, pair.a.info.nbytes // max(pair.a.info.size, 1))
     size_b = max(1, pair.b.info.nbytes // max(pair.b.info.size, 1))
     elements = BLOCK // max(size_a, size_b)
     blocks = zip(a.blocks(pair.a.name, elements * size_a), b.blocks(pair.b.name, elements * size_b), strict=True)
     for block_a, block_b in blocks:
-        same, near, unchanged = count_equal(block_a, block_b, pair.a.info.dtype, pair.b.info.dtype)
-        compared, exact, close, kept = compared + block_a.size, exact + same, close + near, kept + unchanged
-        if close < compared:
+        counts += (block_a.size, *count_equal(block_a, block_b, pair.a.info.dtype, pair.b.info.dtype))
+        if counts[2] < counts[0]:
             break
-    return Equality(compared=compared, exact=exact, close=close, kept=kept, complete=compared == pair.a.info.size)
+    compared, exact, close, lost_a, lost_b = counts.tolist()
+    complete = compared == pair.a.info.size
+    return Equality(compared=compared, exact=exact, close=close, lost_a=lost_a, lost_b=lost_b, complete=complete)
 
 
 def content_digest(checkpoint: Checkpoint) -> str:

@@ -1,0 +1,46 @@
+"""`provenance compare` as a user runs it, in a process of its own that is measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.zoo.cache import REPOSITORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One run. `result` is its JSON, None where it ended without one; `said` is what it wrote to standard error.
+
+    `seconds` and `processor` are wall and processor time, start of the interpreter included; `peak` (memory) and `read`
+    (by read calls, None where the system does not count them) are bytes.
+    """
+
+    status: int
+    result: dict[str, Any] | None
+    said: str
+    seconds: float
+    processor: float
+    peak: int
+    read: int | None
+
+
+def compared(a: Path, b: Path, *options: str) -> Done:
+    """Run the command line on two checkpoints."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json", *options]
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.child", "--output", str(output), *command],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        written = output.read_text()
+    return Done(**json.loads(done.stdout), result=json.loads(written) if written else None, said=done.stderr)
