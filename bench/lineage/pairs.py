@@ -136,7 +136,8 @@ def causes() -> list[Pair]:
 def independents(names: Iterable[str]) -> list[Pair]:
     """Bases of one family beside each other, derivatives beside bases, and bases of two families."""
     same = [(a, b, "bases") for a, b in combinations(BASES, 2) if BASES[a].family == BASES[b].family]
-    same += [(a, b, "a derivative and a base") for a, b in product(names, BASES) if family(a) == BASES[b].family]
+    plain = [base for base in BASES.values() if base.name == f"{base.family}-{base.seed}"]
+    same += [(a, b.name, "a derivative and a base") for a, b in product(names, plain) if family(a) == b.family]
     mixed = [(f"{a}-0", f"{b}-1", "bases of two families") for a, b in combinations(FAMILIES, 2)]
     return [
         Pair(group="strangers", transform=label, a=a, b=b, relation="independent")

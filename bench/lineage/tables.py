@@ -13,6 +13,8 @@ from fingerprints.signals import SIGNALS
 
 K = TypeVar("K", bound=Hashable)
 NOTHING = "-"
+EQUALITY = "tensor_digest"
+"""The signal that has no z: it finds equal tensors."""
 MARKS = (Mark.RIGHT, Mark.OPEN, Mark.WRONG)
 
 
@@ -28,11 +30,11 @@ def by_transform(scored: Sequence[Scored]) -> Grid:
                 counted(one.trial.relation for one in each),
                 marks(one.relation for one in each),
                 listed(set().union(*(names(one.pair.kinds) for one in each))),
-                listed(set().union(*(names(one.trial.kinds) for one in each))),
+                listed(set().union(*(said_kinds(one) for one in each))),
                 marks(one.kind for one in each),
                 marks(one.direction for one in each),
                 middle([one.trial.effect for one in each], "{:.2f}"),
-                "yes" if each[0].pair.covered else "no",
+                counted("yes" if one.pair.covered else "no" for one in each),
             )
         )
     columns = (
@@ -51,14 +53,24 @@ def by_transform(scored: Sequence[Scored]) -> Grid:
     return Grid(title="Relatives, by transform", columns=columns, rows=rows)
 
 
+def said_kinds(one: Scored) -> set[str]:
+    """The operations that were said, and such packaging as was asked for."""
+    return names(one.trial.kinds) | set(one.trial.packaging) & names(one.pair.kinds)
+
+
 def coverage(scored: Sequence[Scored]) -> Grid:
     """Per transform and signal: the strongest z, the median over pairs."""
-    signals = ["combined", *(signal.name for signal in SIGNALS)]
+    signals = ["combined", *(signal.name for signal in SIGNALS if signal.name != EQUALITY)]
     rows = [
-        (transform, *(middle([one.trial.signals.get(signal) for one in each], "{:.0f}") for signal in signals))
+        (
+            transform,
+            *(middle([one.trial.signals.get(signal) for one in each], "{:.0f}") for signal in signals),
+            middle([one.trial.equal for one in each], "{:.0%}"),
+        )
         for transform, each in grouped(scored, lambda one: one.pair.transform).items()
     ]
-    return Grid(title="Coverage: transform x signal, strongest z", columns=("transform", *signals), rows=rows)
+    columns = ("transform", *signals, f"{EQUALITY}: equal tensors in layers")
+    return Grid(title="Coverage: transform x signal, strongest z", columns=columns, rows=rows)
 
 
 def accuracy(scored: Sequence[Scored]) -> Grid:

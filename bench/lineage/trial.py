@@ -27,8 +27,8 @@ class Trial:
     """What the auditor said about one pair, and what it cost.
 
     `relation` is the verdict's, or `REFUSED`; `kinds` holds operations, `packaging` the rest; `signals` gives the
-    strongest z of each signal; `seconds` is wall time of the process, `compute` the time that the result itself states;
-    `peak`, `read` and `total` are bytes.
+    strongest z of each signal, `equal` the share of layers' tensors that are equal; `seconds` is wall time of the
+    process, `compute` the time that the result itself states; `peak`, `read` and `total` are bytes.
     """
 
     relation: str
@@ -41,6 +41,7 @@ class Trial:
     coverage: tuple[float, float] | None = None
     scope: str | None = None
     signals: Mapping[str, float] = field(default_factory=dict)
+    equal: float | None = None
     seconds: float
     compute: float = 0.0
     peak: int
@@ -52,7 +53,7 @@ def tried(pair: Pair) -> Trial:
     """The answer on a pair: from the cache if neither the files nor the auditor have changed, else by comparing."""
     place = cache.root() / "zoo" / "trials" / f"{key(pair)}.json"
     if place.exists():
-        return Trial(**json.loads(place.read_text()))
+        return Trial(**cache.record(place.read_text()))
     trial = run(folder(pair.a), folder(pair.b))
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = place.with_suffix(".partial")
@@ -87,6 +88,7 @@ def run(a: Path, b: Path) -> Trial:
         coverage=None if verdict["coverage"] is None else (verdict["coverage"]["a"], verdict["coverage"]["b"]),
         scope=verdict["scope"],
         signals=strongest(done.result["evidence"]),
+        equal=equal(done.result["layers"]),
         seconds=done.seconds,
         compute=cost["seconds"],
         peak=done.peak,
@@ -111,9 +113,17 @@ def strongest(evidence: list[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
+def equal(layers: list[Mapping[str, Any]]) -> float | None:
+    """Share of the tensors in layers that are equal; None where there are no layers."""
+    states = [cell["status"] for layer in layers for cell in layer["cells"]]
+    return states.count("equal") / len(states) if states else None
+
+
 def first_line(said: str) -> str:
-    """The error that the command line wrote, without its label and with its path shortened to a name."""
+    """The error that the command line wrote, without its label, and with paths inside the zoo."""
     line = next((line for line in said.splitlines() if line.startswith("error:")), said.strip().partition("\n")[0])
+    for root in (cache.root() / "zoo", REPOSITORY):
+        line = line.replace(f"{root}/", "")
     return line.removeprefix("error:").strip()
 
 

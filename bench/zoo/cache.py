@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -22,6 +23,17 @@ def root() -> Path:
 def sha256(file: Path) -> str:
     """Hex digest of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def record(text: str) -> dict[str, Any]:
+    """A record from its JSON, with tuples for lists."""
+    return {name: _frozen(value) for name, value in json.loads(text).items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(each) for name, each in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def key(value: object) -> str:

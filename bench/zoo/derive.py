@@ -29,7 +29,7 @@ from bench.zoo.derivatives import DERIVATIONS
 from bench.zoo.derivatives.derivation import Truth
 
 RECORD = "truth.json"
-ZOO = __name__.rpartition(".")[0]
+ZOO = "bench.zoo"
 
 
 def folder(name: str) -> Path:
@@ -53,7 +53,7 @@ def family(name: str) -> str:
 
 def truth(name: str) -> Truth:
     """The recorded truth of a derivative that has been made."""
-    return Truth(**json.loads((folder(name) / RECORD).read_text())["truth"])
+    return Truth(**cache.record((folder(name) / RECORD).read_text())["truth"])
 
 
 def make(name: str) -> float:

@@ -156,7 +156,7 @@ def cast(name: str, dtype: torch.dtype) -> Derivation:
         return Truth(
             relation="identical",
             kinds=({"kind": "dtype_cast"},),
-            direction="undirected",
+            direction="a_to_b" if changed else "undirected",
             details={"dtype": called, "values_changed": changed},
         )
 
