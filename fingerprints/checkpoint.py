@@ -18,10 +18,24 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How a tensor's numbers are stored where that is not one element after another.
+
+    `scheme` is the field's name of it (`Q4_K`, `gptq`, `awq`, `nf4`, `fp8`, …), `bits` a weight's bits without scales,
+    `group_size` how many weights share a scale along the input axis (None: a row or the whole tensor).
+    """
+
+    scheme: str
+    bits: float
+    group_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TensorInfo:
     """One tensor as its container declares it.
 
-    `dtype` uses the safetensors spelling (`F32`, `BF16`, `F8_E4M3`, `I64`, `BOOL`, …) in every format.
+    `dtype` uses the safetensors spelling (`F32`, `BF16`, `F8_E4M3`, `I64`, `BOOL`, …) in every format; where the tensor
+    is stored in an `encoding`, it is the type of the decoded numbers. `nbytes` counts stored bytes.
     `shard` is the file it lies in, relative to the checkpoint, with `/` separators. Two names with equal
     `storage` are one tensor listed twice (tied weights in a pickle).
     """
@@ -32,6 +46,12 @@ class TensorInfo:
     shard: str
     nbytes: int
     storage: str | None = None
+    encoding: Encoding | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """The scheme of the encoding, or the element type."""
+        return self.dtype if self.encoding is None else self.encoding.scheme
 
     @property
     def size(self) -> int:

@@ -31,7 +31,7 @@ def look_at(checkpoint: Checkpoint, *, subtree: str | None = None) -> Side:
         )
     dtypes: Counter[str] = Counter()
     for part in anatomy.parts.values():
-        dtypes[part.info.dtype] += part.info.size
+        dtypes[part.info.stored_as] += part.info.size
     return Side(
         origin=checkpoint.origin,
         anatomy=anatomy,

@@ -10,8 +10,8 @@ from fingerprints.checkpoint import WeightSet
 from fingerprints.errors import NotACheckpoint, UsageError
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder
 from fingerprints.readers.quoting import listed, quoted
+from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.set_contents import SetContents
-from fingerprints.readers.stored_tensor import StoredTensor
 
 
 def choose(place: Path, found: list[FoundSet], variant: str | None) -> tuple[FoundSet, str | None]:
@@ -54,7 +54,7 @@ def choose(place: Path, found: list[FoundSet], variant: str | None) -> tuple[Fou
 
 def container_of(
     contents: SetContents, label: str | None, chosen: FoundSet, found: list[FoundSet]
-) -> tuple[str, Mapping[str, StoredTensor]]:
+) -> tuple[str, Mapping[str, RowTensor]]:
     """Return the label and the tensors of the container that is meant.
 
     Raises

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Final
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from fingerprints.checkpoint import Array
 from fingerprints.errors import CheckpointError
 from fingerprints.readers.quoting import quoted
-from fingerprints.readers.source import SourceFile
-from fingerprints.readers.stored_tensor import StoredTensor
+from fingerprints.readers.row_tensor import RowTensor
 
 _TENSORS: Final = 8
 _ROWS: Final = 2
@@ -23,7 +21,7 @@ _EPSILON: Final = {"F64": 2.0**-52, "F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.
 _SMALLEST_HALF: Final = 2.0**-24
 _LARGEST_HALF: Final = 65504.0
 
-Tensors = Mapping[str, StoredTensor]
+Tensors = Mapping[str, RowTensor]
 
 
 def disagreement(ours: Tensors, theirs: Tensors) -> str | None:
@@ -69,16 +67,9 @@ def _numbers_differ(ours: Tensors, theirs: Tensors, common: list[str]) -> str | 
     return None
 
 
-def _is_cheap(stored: StoredTensor) -> bool:
-    shape = stored.info.shape
-    return (
-        stored.fault is None
-        and isinstance(stored.region, SourceFile)
-        and stored.strides is None
-        and 0 not in shape
-        and stored.element.numpy is not None
-        and (stored.element.stored_bytes(prod(shape[1:])) or _MAX_ROW + 1) <= _MAX_ROW
-    )
+def _is_cheap(stored: RowTensor) -> bool:
+    cost = stored.cost(1)
+    return cost is not None and 0 < cost <= _MAX_ROW and 0 not in stored.info.shape
 
 
 def _count_differing(left: Array, right: Array, dtypes: tuple[str, str]) -> int:

@@ -12,6 +12,7 @@ from fingerprints.readers.choosing import choose, container_of, listing
 from fingerprints.readers.config import read_config
 from fingerprints.readers.folder import find_sets
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder, rank_of
+from fingerprints.readers.packed import SCHEMES, unpack
 from fingerprints.readers.recognition import find_reader
 from fingerprints.readers.set_contents import read_set
 from fingerprints.readers.set_findings import set_findings
@@ -49,6 +50,8 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
     label, tensors = container_of(contents, label, chosen, found)
     config, findings = read_config(chosen.folder)
     findings += [*contents.findings, *set_findings(place, found, chosen, tensors)]
+    tensors, unpacked = unpack(SCHEMES, tensors, config)
+    findings += unpacked
     origin = Origin(
         reference=str(path),
         path=place,

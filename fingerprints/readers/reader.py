@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fingerprints.checkpoint import Finding
+from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.source import SourceFile
-from fingerprints.readers.stored_tensor import StoredTensor
 
 MAX_RANK = 8
 """Axes that a tensor may have."""
@@ -23,7 +23,7 @@ class FileContents:
     """
 
     format: str
-    containers: Mapping[str, Mapping[str, StoredTensor]]
+    containers: Mapping[str, Mapping[str, RowTensor]]
     metadata: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

@@ -12,8 +12,8 @@ from fingerprints.readers.found_set import FoundSet
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
 from fingerprints.readers.recognition import require_reader
+from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.source import SourceFile
-from fingerprints.readers.stored_tensor import StoredTensor
 
 _HINT = "the index and the shards do not belong together; download all of them again"
 
@@ -23,7 +23,7 @@ class SetContents:
     """What a set of weights holds; the fields are those of `FileContents`, over all files."""
 
     format: str
-    containers: Mapping[str, Mapping[str, StoredTensor]]
+    containers: Mapping[str, Mapping[str, RowTensor]]
     metadata: Mapping[str, str]
     findings: tuple[Finding, ...]
     sources: tuple[SourceFile, ...]
@@ -69,8 +69,8 @@ def read_set(known: FoundSet) -> SetContents:
     )
 
 
-def _merge(known: FoundSet, contents: list[FileContents]) -> dict[str, StoredTensor]:
-    merged: dict[str, StoredTensor] = {}
+def _merge(known: FoundSet, contents: list[FileContents]) -> dict[str, RowTensor]:
+    merged: dict[str, RowTensor] = {}
     for name, content in zip(known.files, contents, strict=True):
         tensors = next(iter(content.containers.values()))
         twice = sorted(tensors.keys() & merged.keys())
@@ -86,7 +86,7 @@ def _merge(known: FoundSet, contents: list[FileContents]) -> dict[str, StoredTen
     return merged
 
 
-def _check_index(known: FoundSet, tensors: Mapping[str, StoredTensor]) -> list[Finding]:
+def _check_index(known: FoundSet, tensors: Mapping[str, RowTensor]) -> list[Finding]:
     """Require that every tensor is where the index says; report those that it leaves out."""
     if known.index is None:
         return []

@@ -11,16 +11,16 @@ from fingerprints.errors import CheckpointError
 from fingerprints.readers.cross_check import disagreement
 from fingerprints.readers.found_set import FoundSet
 from fingerprints.readers.quoting import quoted
+from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.set_contents import read_set
 from fingerprints.readers.sharded_sets import SHARD
-from fingerprints.readers.stored_tensor import StoredTensor
 
 _MOST_COMPARED: Final = 4
 """Other sets that the chosen one is compared with."""
 
 
 def set_findings(
-    place: Path, found: list[FoundSet], chosen: FoundSet, tensors: Mapping[str, StoredTensor]
+    place: Path, found: list[FoundSet], chosen: FoundSet, tensors: Mapping[str, RowTensor]
 ) -> list[Finding]:
     """Report sets that cannot be used, a shard that was opened alone, and sets that hold other weights."""
     return [*_broken(found, chosen), *_part_of_shards(place, chosen), *_compare(found, chosen, tensors)]
@@ -48,7 +48,7 @@ def _part_of_shards(place: Path, chosen: FoundSet) -> list[Finding]:
     ]
 
 
-def _compare(found: list[FoundSet], chosen: FoundSet, tensors: Mapping[str, StoredTensor]) -> list[Finding]:
+def _compare(found: list[FoundSet], chosen: FoundSet, tensors: Mapping[str, RowTensor]) -> list[Finding]:
     """Report sets beside the chosen one that do not hold the same weights; sub-folders and adapters need not."""
     if chosen.is_apart:
         return []

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from fingerprints.checkpoint import Array, Origin, TensorInfo
 from fingerprints.errors import UsageError
 from fingerprints.readers.quoting import quoted
+from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.source import SourceFile
-from fingerprints.readers.stored_tensor import StoredTensor
 
 
 class StoredCheckpoint:
     """Tensors that lie in files, read by position; see `fingerprints.checkpoint.Checkpoint`."""
 
-    def __init__(self, origin: Origin, tensors: Mapping[str, StoredTensor], sources: Sequence[SourceFile]) -> None:
+    def __init__(self, origin: Origin, tensors: Mapping[str, RowTensor], sources: Sequence[SourceFile]) -> None:
         self._origin = origin
         self._stored = tensors
         self._sources = sources
@@ -88,7 +88,7 @@ class StoredCheckpoint:
     ) -> None:
         self.close()
 
-    def _find(self, name: str) -> StoredTensor:
+    def _find(self, name: str) -> RowTensor:
         stored = self._stored.get(name)
         if stored is None:
             raise UsageError(

@@ -14,7 +14,7 @@ from fingerprints.errors import UnreadableTensor
 from fingerprints.readers import strided
 from fingerprints.readers.element_types import ElementType
 from fingerprints.readers.quoting import quoted
-from fingerprints.readers.source import Region
+from fingerprints.readers.source import Region, SourceFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,12 @@ class StoredTensor:
     def row_count(self) -> int:
         """Length of axis 0; a 0-d tensor counts as one row."""
         return self.info.shape[0] if self.info.shape else 1
+
+    def cost(self, rows: int) -> int | None:
+        """Bytes that reading `rows` rows takes, None where it cannot be read or its rows do not lie in one piece."""
+        row = self.element.stored_bytes(prod(self.info.shape[1:]))
+        plain = self.fault is None and self.strides is None and self.element.numpy is not None
+        return rows * row if plain and row is not None and isinstance(self.region, SourceFile) else None
 
     def take(self, indices: npt.NDArray[np.int64]) -> tuple[Array, int]:
         """Return the rows at sorted, distinct `indices`, and how many bytes were read for them."""

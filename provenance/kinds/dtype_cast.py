@@ -15,7 +15,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     casts: Counter[tuple[str, str]] = Counter()
     for name in observed.measured:
         pair = observed.pair_of[name]
-        types = (pair.a.info.dtype, pair.b.info.dtype)
+        types = (pair.a.info.stored_as, pair.b.info.stored_as)
         if types[0] != types[1] and set(types) <= PRECISION.keys():
             casts[types] += pair.a.info.size
     if not casts:

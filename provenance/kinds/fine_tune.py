@@ -6,6 +6,7 @@ Claimed for derived pairs whose change is of full rank; which of the two is a ma
 from __future__ import annotations
 
 from provenance.judgement import Judgement
+from provenance.kinds.quantised import explains
 from provenance.observation import Observation, weighted_median
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds
@@ -17,7 +18,9 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     changed = [
         item
         for name, item in sorted(observed.measured.items())
-        if name in observed.dependent_tensors and name not in observed.equal_tensors
+        if name in observed.dependent_tensors
+        and name not in observed.equal_tensors
+        and not explains(item.pair, item.relative_change)
     ]
     effect = judgement.strength.effect
     if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:
