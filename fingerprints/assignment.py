@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprints.anatomy import Part
+from fingerprints.anatomy import Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError
 from fingerprints.pairing import Pair, PairBasis, Pairing, reassigned
@@ -75,7 +75,29 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
             swaps[ours[i].name] = theirs[j]
     swaps = _with_followers(pairing, swaps, open_a, open_b)
     settled = reassigned(pairing, swaps) if swaps else pairing
-    return Assigned(pairing=_last_resort(settled), undecided=considered - len(swaps), crowded=tuple(crowded))
+    complete = _last_resort(settled)
+    complete = replace(complete, pairs=tuple(_described(pair) for pair in complete.pairs))
+    return Assigned(pairing=complete, undecided=considered - len(swaps), crowded=tuple(crowded))
+
+
+def _described(pair: Pair) -> Pair:
+    """The pair with a matrix that lost its name (`val_49` of an export) taken for what its counterpart is known to be.
+
+    Which axes hold units need be known of one side only: relabelling its units is a symmetry, whatever the other is.
+    """
+    if _is_nameless(pair.b) and pair.a.axes and pair.a.shape == pair.b.shape:
+        return replace(pair, b=_as(pair.b, pair.a))
+    if _is_nameless(pair.a) and pair.b.axes and pair.a.shape == pair.b.shape:
+        return replace(pair, a=_as(pair.a, pair.b))
+    return pair
+
+
+def _is_nameless(part: Part) -> bool:
+    return part.kind is PartKind.OTHER and not part.role and len(part.shape) > 1
+
+
+def _as(part: Part, known: Part) -> Part:
+    return replace(known, template=part.template, index=part.index, module=part.module, info=part.info)
 
 
 def _with_followers(

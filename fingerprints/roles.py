@@ -53,7 +53,8 @@ def _canonical(gguf_name: str, known: Mapping[str, tuple[str, ...]]) -> str | No
 @cache
 def role_table() -> RoleTable:
     """The table, read once."""
-    from gguf.tensor_mapping import TensorNameMap  # deferred: its import costs a tenth of a second
+    from gguf.constants import TENSOR_NAMES  # deferred: the package's import costs a tenth of a second
+    from gguf.tensor_mapping import TensorNameMap
 
     own = json.loads(resources.files("fingerprints").joinpath("data/roles.json").read_text("utf-8"))
     axes = {role: tuple(meaning) for role, meaning in own["axes"].items()}
@@ -72,6 +73,15 @@ def role_table() -> RoleTable:
                 ending = spelling.partition("{bid}.")[2] if "{bid}." in spelling else spelling
                 if ending not in table or rank[role] < rank[table[ending]]:
                     table[ending] = role
+    for tensor, name in TENSOR_NAMES.items():
+        role = _canonical(tensor.name, axes)
+        if role is None:
+            continue
+        in_block = name.removeprefix("blk.{bid}.")
+        if in_block != name:
+            in_layer.setdefault(in_block, role)
+        elif "." not in name:
+            outside.setdefault(name, role)
     return RoleTable(axes=axes, in_layer={**in_layer, **own["in_layer"]}, outside={**outside, **own["outside"]})
 
 

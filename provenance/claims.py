@@ -61,7 +61,7 @@ def contradicted(side: Side) -> tuple[FindingEntry, ...]:
                 FindingEntry(
                     code="claim-contradicted",
                     subject=name,
-                    message=f"config.json says {claimed}, the tensors have {measured}",
+                    message=f"the configuration says {claimed}, the tensors have {measured}",
                 )
             )
     return tuple(found)

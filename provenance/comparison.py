@@ -1,7 +1,8 @@
 """`compare`: from two references to a result.
 
-The order of work: headers, anatomies, pairing by names and shapes, renames settled by weights, a sample of every
-role, the verdict, and only then what is worth more reading: equality of every value, the shape of the change.
+The order of work: headers, one layout for both sides, anatomies, pairing by names and shapes, renames settled by
+weights, a sample of every role, the verdict, and only then what is worth more reading: equality of every value, the
+shape of the change.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from fingerprints.adapters import open_model
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.difference import rank_shares
 from fingerprints.errors import UnreadableTensor
+from fingerprints.layouts import harmonised
 from fingerprints.measurement import Measurement, MeasureSettings, measure
 from fingerprints.pairing import Pairing, pair_parts
-from fingerprints.readers import open_checkpoint
 from fingerprints.samples import SampleSettings
 from fingerprints.sampling import Half
 from fingerprints.signals.tensor_digest import Equality, full_equality
+from provenance.adaptation import Adaptation
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
 from provenance.device import resolve_device
@@ -28,6 +31,7 @@ from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
+from provenance.layouts import with_layouts, with_stored_count
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
@@ -67,8 +71,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     """
     options, progress = options or Options(), progress or Silent()
     with (
-        open_checkpoint(a, variant=options.variant.a) as left,
-        open_checkpoint(b, variant=options.variant.b) as right,
+        open_model(a, variant=options.variant.a) as left,
+        open_model(b, variant=options.variant.b) as right,
     ):
         return _Comparison(left, right, options, progress).run()
 
@@ -78,7 +82,9 @@ class _Comparison:
 
     def __init__(self, a: Checkpoint, b: Checkpoint, options: Options, progress: Progress) -> None:
         self.started = time.monotonic()
-        self.a, self.b = a, b
+        self.stored = a, b
+        self.adapted = Adaptation(a, b)
+        self.a, self.b, self.layouts = harmonised(self.adapted.a, self.adapted.b, seed=options.sample_seed)
         self.options = options
         self.progress = progress
         self.device = resolve_device(options.device)
@@ -93,10 +99,11 @@ class _Comparison:
         self.progress.stage("reading headers")
         side_a = look_at(self.a, subtree=self.options.subtree.a)
         side_b = look_at(self.b, subtree=self.options.subtree.b)
-        pairing, undecided = self._pair(side_a, side_b)
-        sample = SampleSettings(
-            rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if pairing.searched else Half.ALL
-        )
+        paired, undecided = self._pair(side_a, side_b)
+        self.adapted.find_fit(paired, self.a, self.b)
+        pairing = self.adapted.measurable(paired)
+        searched = pairing.searched or any(note.searched for note in self.layouts)
+        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
         measurement = self._measure(pairing, side_a, side_b, sample, None if self.small else self.options.layers)
         equalities = self._equalities(pairing, measurement)
         observed = Observation(
@@ -112,7 +119,7 @@ class _Comparison:
         judgement = judge(observed)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
             judgement = self._look_again(observed, judgement, sample)
-        return self._result(observed, judgement, sample)
+        return self._result(observed, self.adapted.judged(judgement, observed), sample, paired)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -194,15 +201,16 @@ class _Comparison:
         )
         return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
 
-    def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings) -> Result:
-        kinds = find_kinds(observed, judgement)
+    def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings, paired: Pairing) -> Result:
         ruling, strength = judgement.ruling, judgement.strength
+        kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
         self.progress.stage("digests")
-        digests = [digest_of(side, whole=self.small and not self._late()) for side in (self.a, self.b)]
+        digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
+        shown = self.adapted.shown(observed.a, observed.b)
         return Result(
-            a=summarise_side(observed.a, digests[0]),
-            b=summarise_side(observed.b, digests[1]),
-            architecture=describe_architecture(observed),
+            a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
+            b=with_stored_count(summarise_side(shown[1], digests[1]), self.stored[1], self.options.subtree.b),
+            architecture=with_layouts(describe_architecture(replace(observed, pairing=paired)), self.layouts),
             verdict=Verdict(
                 relation=ruling.relation,
                 clause=ruling.clause,

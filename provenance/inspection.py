@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingerprints.adapters import open_model, read_adapter
 from fingerprints.anatomy import Part
-from fingerprints.readers import open_checkpoint
+from fingerprints.layouts import layouts_in
+from provenance.adaptation import adapter_side
 from provenance.claims import CLAIMED, plain_claim
+from provenance.layouts import layout_entries
 from provenance.observation import Side
-from provenance.result import ModelSummary
+from provenance.result import LayoutEntry, ModelSummary
 from provenance.side import digest_of, look_at, summarise_side
 from provenance.thresholds import thresholds
 
@@ -49,6 +52,8 @@ class Inspection:
     weight_sets: tuple[WeightSetSummary, ...]
     claims: Mapping[str, object]
     bytes_total: int
+    layouts: tuple[LayoutEntry, ...] = ()
+    """Fused, stacked or turned tensors, by names and shapes: what a comparison may see as others."""
     schema_version: int = 1
 
 
@@ -67,8 +72,11 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
     CheckpointError
         When it cannot be used.
     """
-    with open_checkpoint(model, variant=variant) as checkpoint:
-        side = look_at(checkpoint)
+    with open_model(model, variant=variant) as checkpoint:
+        side, adapter = look_at(checkpoint), read_adapter(checkpoint)
+        side = side if adapter is None else adapter_side(side, adapter)
+        config = side.origin.config
+        claims = {name: value for name in CLAIMED if (value := plain_claim(config, name)) is not None}
         whole = checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
         return Inspection(
             model=summarise_side(side, digest_of(checkpoint, whole=whole)),
@@ -84,8 +92,9 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
                 )
                 for found in checkpoint.origin.weight_sets
             ),
-            claims={name: value for name in CLAIMED if (value := plain_claim(side.origin.config, name)) is not None},
+            claims=claims | ({} if adapter is None else dict(adapter.fields)),
             bytes_total=checkpoint.bytes_total,
+            layouts=layout_entries(layouts_in(checkpoint)),
         )
 
 

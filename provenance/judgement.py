@@ -189,12 +189,6 @@ def _beyond_chance(observed: Observation) -> AxisTest | None:
     return worst if worst is not None and abs(worst.statistics.z) > thresholds().beyond_chance_z else None
 
 
-def _is_adapter(side: Side) -> bool:
-    """Whether a checkpoint holds low-rank adapter matrices and little else."""
-    names = side.anatomy.parts
-    return 2 * sum(".lora_" in name for name in names) > len(names)
-
-
 def _without_values(label: str, side: Side) -> str:
     """Why a side has nothing to compare."""
     reasons = sorted({*side.inventory.set_aside.values(), *side.inventory.unreadable.values()})
@@ -230,10 +224,7 @@ def _compared_share(observed: Observation) -> float:
 def _open(observed: Observation, strength: Strength) -> Ruling:
     """Nothing decided: say what stood in the way."""
     limits = thresholds()
-    adapters = [label for label, side in (("A", observed.a), ("B", observed.b)) if _is_adapter(side)]
-    if len(adapters) == 1:
-        reason = f"{adapters[0]} is an adapter (low-rank matrices alone); compare the model that it was merged into"
-    elif not observed.pairing.pairs:
+    if not observed.pairing.pairs:
         reason = "no tensor of one side has a counterpart in the other"
     elif not observed.measurement.tests:
         reason = "no axis of any pair of tensors could be tested"

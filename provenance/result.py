@@ -115,6 +115,19 @@ class RenameRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutEntry:
+    """Tensors that one side stores in another layout (`fused_qkv`, `stacked_experts`, …): `tensors` stored ones were
+    compared as `views` others. `side` is `a`, `b`, or None where there is one checkpoint alone.
+    """
+
+    side: str | None
+    layout: str
+    tensors: int
+    views: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """Which roles both sides have, under which names, at which sizes. `only_a`/`only_b` map a name pattern to the
     number of tensors that the other side lacks.
@@ -127,6 +140,7 @@ class Architecture:
     paired: int
     only_a: Mapping[str, int]
     only_b: Mapping[str, int]
+    layouts: tuple[LayoutEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The config.json beside the weights: a claim about them, and no reason to fail."""
+"""The config.json or params.json beside the weights: a claim about them, and no reason to fail."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import SourceFile
 
 NAME: Final = "config.json"
+PARAMS: Final = "params.json"
+"""What Meta's and Mistral's own files are accompanied by."""
 MAX_CONFIG: Final = 10_000_000
 """Bytes of the largest configuration that is read."""
-_HINT: Final = "download config.json again"
 
 
-def read_config(folder: Path) -> tuple[Mapping[str, Any], list[Finding]]:
+def read_config(folder: Path, name: str = NAME) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the parsed configuration, empty if there is none, and a finding if there is one that cannot be used."""
     try:
-        if not (folder / NAME).is_symlink() and not (folder / NAME).is_file():
+        if not (folder / name).is_symlink() and not (folder / name).is_file():
             return {}, []
     except OSError:
         return {}, []
     try:
-        source = SourceFile(require_inside(folder, NAME))
+        source = SourceFile(require_inside(folder, name))
         if source.size >= MAX_CONFIG:
             raise LimitExceeded(
                 f"{quoted(str(source.path))} has {source.size} bytes, more than {MAX_CONFIG}",
                 path=source.path,
-                hint=_HINT,
+                hint=f"download {name} again",
                 limit=MAX_CONFIG,
                 actual=source.size,
             )
         data = source.read(0, source.size)
         source.close()
-        return parse_object(data, path=source.path, what="the text", hint=_HINT, constants=True), []
+        return parse_object(data, path=source.path, what="the text", hint=f"download {name} again", constants=True), []
     except CheckpointError as error:
-        return {}, [Finding(code="config-unreadable", subject=NAME, message=error.message)]
+        return {}, [Finding(code="config-unreadable", subject=name, message=error.message)]

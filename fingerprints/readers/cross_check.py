@@ -47,7 +47,11 @@ def disagreement(ours: Tensors, theirs: Tensors) -> str | None:
 
 
 def _numbers_differ(ours: Tensors, theirs: Tensors, common: list[str]) -> str | None:
-    eligible = [name for name in common if _is_cheap(ours[name]) and _is_cheap(theirs[name])]
+    eligible = [
+        name
+        for name in common
+        if _is_cheap(ours[name]) and _is_cheap(theirs[name]) and ours[name].info.encoding == theirs[name].info.encoding
+    ]
     chosen = (
         [eligible[at] for at in np.unique(np.linspace(0, len(eligible) - 1, _TENSORS).astype(int))] if eligible else []
     )

@@ -1,8 +1,9 @@
 """The sets of weights in a folder, and which of them is meant when nobody says so.
 
-In order of precedence: `model.safetensors`; `pytorch_model.bin`; `consolidated.*`; other safetensors; other PyTorch
-files; variants such as `model.fp16.safetensors`; an adapter; `checkpoint-N` sub-folders, the last first; other
-sub-folders. A set that can be read goes before one that cannot; among equals the first name in order.
+In order of precedence: `model.safetensors`; `pytorch_model.bin`; `consolidated.*`; other safetensors; other files,
+distributed checkpoints and Megatron's; variants such as `model.fp16.safetensors`; an adapter; `checkpoint-N` and
+`iter_N` sub-folders, the last first; other sub-folders. A set that can be read goes before one that cannot; among
+equals the first name in order.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from fingerprints.readers.quoting import quoted
 from fingerprints.readers.recognition import READERS, find_reader
 from fingerprints.readers.sharded_sets import (
     INDEX,
+    RANK,
     SLICE,
     distributed_set,
     indexed_set,
+    megatron_set,
     numbered_set,
     shard_groups,
     sliced_set,
@@ -64,7 +67,7 @@ def find_sets(folder: Path, *, nested: bool = True) -> list[FoundSet]:
             found.append(numbered_set(folder, stem, suffix, members, files))
     taken = {name for known in found for name in known.files} | {name for group in groups.values() for name in group}
     slices = [name for name in left if SLICE.match(name)]
-    if len(slices) > 1:
+    if len(slices) > 1 and len({name.rpartition(".")[2] for name in slices}) == 1:
         found.append(sliced_set(folder, slices, files))
         taken.update(slices)
     found += [
@@ -74,6 +77,10 @@ def find_sets(folder: Path, *, nested: bool = True) -> list[FoundSet]:
     ]
     if ".metadata" in files and any(name.endswith(".distcp") for name in files):
         found.append(distributed_set(folder, files))
+    ranks = megatron_set(folder, folders[:_MAX_FOLDERS])
+    if ranks is not None:
+        found.append(ranks)
+        folders = [name for name in folders if not RANK.match(name)]
     if nested:
         found += [inner for name in folders[:_MAX_FOLDERS] if (inner := _sub_folder(folder, name)) is not None]
     return sorted(uniquely_named(found), key=lambda known: (known.fault is not None, known.rank, order_of(known.name)))

@@ -12,7 +12,7 @@ from fingerprints.readers.shard_index import ShardIndex
 
 CANONICAL: Final = ("model", "pytorch_model", "diffusion_pytorch_model", "open_clip_model", "open_clip_pytorch_model")
 """Stems of files that hold the weights of the folder they lie in."""
-STEP: Final = re.compile(r"^checkpoint-(\d{1,12})$")
+STEP: Final = re.compile(r"^(?:checkpoint-|iter_)(\d{1,12})$")
 """Sub-folders with the state after so many steps of training."""
 ADAPTER_RANK: Final = 6
 

@@ -6,14 +6,19 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from fingerprints.checkpoint import Checkpoint, Origin, WeightSet
+from fingerprints.checkpoint import Checkpoint, Finding, Origin, WeightSet
 from fingerprints.errors import CheckpointError
 from fingerprints.readers.choosing import choose, container_of, listing
-from fingerprints.readers.config import read_config
+from fingerprints.readers.config import PARAMS, read_config
 from fingerprints.readers.folder import find_sets
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder, rank_of
+from fingerprints.readers.gguf_claims import claimed_config
 from fingerprints.readers.packed import SCHEMES, unpack
+from fingerprints.readers.pipeline import FORMAT as PIPELINE
+from fingerprints.readers.pipeline import INDEX_NAME, PipelineCheckpoint, pipeline_parts
+from fingerprints.readers.quoting import listed
 from fingerprints.readers.recognition import find_reader
+from fingerprints.readers.rotary_order import undo_interleaving
 from fingerprints.readers.set_contents import read_set
 from fingerprints.readers.set_findings import set_findings
 from fingerprints.readers.sharded_sets import INDEX
@@ -41,6 +46,8 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
     """
     place = Path(path)
     found = _find(place)
+    if variant is None and (parts := pipeline_parts(place, found)):
+        return _open_pipeline(str(path), found, parts)
     chosen, label = choose(place, found, variant)
     if chosen.inside:
         inner = open_checkpoint(chosen.folder)
@@ -49,7 +56,10 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
     contents = read_set(chosen)
     label, tensors = container_of(contents, label, chosen, found)
     config, findings = read_config(chosen.folder)
+    config = {**claimed_config(contents.metadata), **config}
     findings += [*contents.findings, *set_findings(place, found, chosen, tensors)]
+    tensors, reordered = undo_interleaving(tensors, read_config(chosen.folder, PARAMS)[0], config)
+    findings += reordered
     tensors, unpacked = unpack(SCHEMES, tensors, config)
     findings += unpacked
     origin = Origin(
@@ -78,7 +88,7 @@ def weight_sets(path: str | Path) -> tuple[WeightSet, ...]:
     place = Path(path)
     found = _find(place)
     if found and is_plain_sub_folder(found[0]):
-        return listing(found, None, None, None)
+        return _pipeline_listing(found, pipeline_parts(place, found))
     chosen, _ = choose(place, found, None)
     if chosen.inside or chosen.fault is not None:
         return listing(found, chosen, None, None)
@@ -88,6 +98,42 @@ def weight_sets(path: str | Path) -> tuple[WeightSet, ...]:
         broken = replace(chosen, fault=error)
         return listing([broken if known is chosen else known for known in found], broken, None, None)
     return listing(found, chosen, contents, next(iter(contents.containers)))
+
+
+def _open_pipeline(reference: str, found: list[FoundSet], parts: list[FoundSet]) -> Checkpoint:
+    """Open the models of a pipeline as one; those that cannot be read are left out and reported, unless all are."""
+    opened: dict[str, Checkpoint] = {}
+    findings: list[Finding] = []
+    faults: list[CheckpointError] = []
+    for part in parts:
+        try:
+            opened[part.name] = open_checkpoint(part.folder)
+        except CheckpointError as error:
+            faults.append(error)
+            findings.append(Finding(code="component-unreadable", subject=part.name, message=error.message))
+    if not opened:
+        raise faults[0]
+    names = listed(list(opened), 32)
+    findings.insert(
+        0,
+        Finding(code="pipeline", subject=INDEX_NAME, message=f"{len(opened)} models were read as one: {names}"),
+    )
+    for name, checkpoint in opened.items():
+        findings += [replace(each, subject=f"{name}/{each.subject}") for each in checkpoint.origin.findings]
+    origin = Origin(
+        reference=reference,
+        path=Path(reference),
+        format=PIPELINE,
+        shards=tuple(f"{name}/{shard}" for name, each in opened.items() for shard in each.origin.shards),
+        weight_sets=_pipeline_listing(found, [part for part in parts if part.name in opened]),
+        findings=tuple(findings),
+    )
+    return PipelineCheckpoint(origin, opened)
+
+
+def _pipeline_listing(found: list[FoundSet], parts: list[FoundSet]) -> tuple[WeightSet, ...]:
+    names = {part.name for part in parts}
+    return tuple(replace(each, chosen=each.name in names) for each in listing(found, None, None, None))
 
 
 def _find(place: Path) -> list[FoundSet]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from fingerprints.errors import CorruptCheckpoint, UnsupportedFormat
@@ -11,38 +10,6 @@ from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import SourceFile
 
 _TAR_MAGIC_AT: Final = 257
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecognisedFormat:
-    """A format with a magic number at the beginning, or a suffix if it has none."""
-
-    format: str
-    title: str
-    hint: str
-    magic: bytes = b""
-    suffixes: tuple[str, ...] = ()
-    readable: bool = False
-
-    @property
-    def by_suffix(self) -> bool:
-        """Whether there is no magic number."""
-        return not self.magic
-
-    def recognises(self, name: str, head: bytes) -> bool:
-        """Whether the file begins with the magic number and, where the format shares it, has the suffix."""
-        return bool(self.magic) and head.startswith(self.magic) and self._by_name(name)
-
-    def read(self, source: SourceFile, shard: str) -> NoReturn:
-        """Refuse the file."""
-        raise UnsupportedFormat(
-            f"{quoted(str(source.path))} is {self.title} of {source.size} bytes, which is not read",
-            path=source.path,
-            hint=self.hint,
-        )
-
-    def _by_name(self, name: str) -> bool:
-        return self.magic != b"PK\x03\x04" or name.lower().endswith(self.suffixes)
 
 
 class TarReader:
@@ -89,38 +56,3 @@ class GitLfsPointer:
             limit=int(found[1]) if found else None,
             actual=source.size,
         )
-
-
-GGUF: Final = RecognisedFormat(
-    format="gguf",
-    title="a GGUF file",
-    magic=b"GGUF",
-    suffixes=(".gguf",),
-    hint="give the safetensors it was converted from",
-)
-ONNX: Final = RecognisedFormat(
-    format="onnx",
-    title="an ONNX model",
-    suffixes=(".onnx",),
-    hint="give the PyTorch or safetensors weights it was exported from",
-)
-KERAS: Final = RecognisedFormat(
-    format="keras",
-    title="a Keras archive",
-    magic=b"PK\x03\x04",
-    suffixes=(".keras",),
-    hint="save its weights as safetensors and give that file",
-)
-HDF5: Final = RecognisedFormat(
-    format="hdf5",
-    title="an HDF5 file",
-    magic=b"\x89HDF\r\n\x1a\n",
-    suffixes=(".h5", ".hdf5"),
-    hint="save its weights as safetensors and give that file",
-)
-FLAX: Final = RecognisedFormat(
-    format="flax",
-    title="a Flax message pack",
-    suffixes=(".msgpack",),
-    hint="save its weights as safetensors and give that file",
-)

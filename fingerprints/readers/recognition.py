@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from fingerprints.errors import NotACheckpoint
+from fingerprints.readers.flax import FlaxReader
+from fingerprints.readers.gguf import GgufReader
+from fingerprints.readers.keras import Hdf5Reader, KerasReader
+from fingerprints.readers.onnx import OnnxReader
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import Reader
-from fingerprints.readers.recognised import FLAX, GGUF, HDF5, KERAS, ONNX, GitLfsPointer, TarReader
+from fingerprints.readers.recognised import GitLfsPointer, TarReader
 from fingerprints.readers.safetensors import SafetensorsReader
 from fingerprints.readers.source import SourceFile
 from fingerprints.readers.torch_legacy import TorchLegacyReader
@@ -16,14 +20,14 @@ from fingerprints.readers.torch_zip import TorchZipReader
 READERS: Final[tuple[Reader, ...]] = (
     GitLfsPointer(),
     SafetensorsReader(),
-    KERAS,
+    KerasReader(),
     TorchZipReader(),
     TorchLegacyReader(),
-    GGUF,
-    HDF5,
+    GgufReader(),
+    Hdf5Reader(),
     TarReader(),
-    ONNX,
-    FLAX,
+    OnnxReader(),
+    FlaxReader(),
 )
 """Every format, in the order in which they are asked."""
 

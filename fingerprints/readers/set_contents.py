@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from fingerprints.checkpoint import Finding
 from fingerprints.errors import CorruptCheckpoint
+from fingerprints.readers.config import PARAMS, read_config
 from fingerprints.readers.containment import require_inside
+from fingerprints.readers.dcp import FORMAT as DISTRIBUTED
+from fingerprints.readers.dcp import read_distributed
 from fingerprints.readers.found_set import FoundSet
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
 from fingerprints.readers.recognition import require_reader
 from fingerprints.readers.row_tensor import RowTensor
+from fingerprints.readers.sharded_sets import SLICES
+from fingerprints.readers.slices import join_slices
 from fingerprints.readers.source import SourceFile
 
 _HINT = "the index and the shards do not belong together; download all of them again"
@@ -39,6 +44,15 @@ def read_set(known: FoundSet) -> SetContents:
     """
     if known.fault is not None:
         raise known.fault
+    if known.format == DISTRIBUTED and not known.trusted:
+        content, sources = read_distributed(known.folder)
+        return SetContents(
+            format=content.format,
+            containers=content.containers,
+            metadata={},
+            findings=content.findings,
+            sources=sources,
+        )
     findings = [Finding(code="index-unreadable", subject=known.name, message=note) for note in known.notes]
     sources = tuple(
         SourceFile(known.folder / name if known.trusted else require_inside(known.folder, name)) for name in known.files
@@ -53,6 +67,11 @@ def read_set(known: FoundSet) -> SetContents:
         findings += content.findings
     if len(contents) == 1 and known.index is None:
         containers = contents[0].containers
+    elif known.format == SLICES:
+        params, unusable = read_config(known.folder, PARAMS)
+        slices = [next(iter(content.containers.values())) for content in contents]
+        findings += unusable
+        containers = {"": join_slices(known.folder, slices, params)}
     else:
         tensors = _merge(known, contents)
         findings += _check_index(known, tensors)

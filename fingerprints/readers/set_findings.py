@@ -17,6 +17,8 @@ from fingerprints.readers.sharded_sets import SHARD
 
 _MOST_COMPARED: Final = 4
 """Other sets that the chosen one is compared with."""
+_OTHERWISE_NAMED: Final = frozenset({"flax", "hdf5", "keras"})
+"""Formats of frameworks that name and turn matrices in their own way, which names do not show to be the same."""
 
 
 def set_findings(
@@ -50,9 +52,13 @@ def _part_of_shards(place: Path, chosen: FoundSet) -> list[Finding]:
 
 def _compare(found: list[FoundSet], chosen: FoundSet, tensors: Mapping[str, RowTensor]) -> list[Finding]:
     """Report sets beside the chosen one that do not hold the same weights; sub-folders and adapters need not."""
-    if chosen.is_apart:
+    if chosen.is_apart or chosen.format in _OTHERWISE_NAMED:
         return []
-    others = [known for known in found if known is not chosen and known.fault is None and not known.is_apart]
+    others = [
+        known
+        for known in found
+        if known is not chosen and known.fault is None and not known.is_apart and known.format not in _OTHERWISE_NAMED
+    ]
     findings: list[Finding] = []
     for known in others[:_MOST_COMPARED]:
         try:

@@ -11,6 +11,8 @@ from typing import Final
 
 from fingerprints.errors import CheckpointError, CorruptCheckpoint, UnsupportedFormat
 from fingerprints.readers.containment import require_inside
+from fingerprints.readers.dcp import FORMAT as DISTRIBUTED
+from fingerprints.readers.dcp import SUFFIX as DISTRIBUTED_SUFFIX
 from fingerprints.readers.found_set import FoundSet, rank_of, set_name
 from fingerprints.readers.quoting import listed, quoted
 from fingerprints.readers.recognition import find_reader
@@ -19,8 +21,14 @@ from fingerprints.readers.source import SourceFile
 
 INDEX: Final = re.compile(r"^(?P<stem>.+)(?P<suffix>\.safetensors|\.bin)\.index(?P<variant>\.[\w-]+)?\.json$")
 """Names of index files."""
-SLICE: Final = re.compile(r"^consolidated\.\d{2}\.pth$")
+SLICE: Final = re.compile(r"^consolidated\.(?P<at>\d{2})\.(pth|safetensors)$")
 """Names of tensor-parallel slices."""
+SLICES: Final = "consolidated"
+"""Format of a set of such slices."""
+RANK: Final = re.compile(r"^(mp|tp)_rank_\d{2,3}(_\d{3}){0,2}$")
+"""Names of the folders that Megatron's ranks write into."""
+MEGATRON: Final = ("model_optim_rng.pt", "model_rng.pt")
+"""What they write there."""
 SHARD: Final = re.compile(r"^(?P<stem>.+?)[-_](?P<at>\d{5,6})-of-(?P<total>\d{5,6})(?P<suffix>\.\w{2,12})$")
 """Names of shards."""
 
@@ -88,37 +96,66 @@ def numbered_set(folder: Path, stem: str, suffix: str, members: list[str], files
 
 
 def sliced_set(folder: Path, names: list[str], files: Mapping[str, int]) -> FoundSet:
-    """Describe tensor-parallel slices."""
+    """Describe tensor-parallel slices, numbered from 0 on."""
+    numbers = sorted(int(match["at"]) for name in names if (match := SLICE.match(name)))
+    fault: CheckpointError | None = None
+    if numbers != list(range(len(names))):
+        fault = CorruptCheckpoint(
+            f"the {len(names)} slices {listed(names, 4)} are not numbered from 0 to {len(names) - 1}",
+            path=folder,
+            hint="download the missing slices",
+            actual=len(names),
+        )
     return FoundSet(
         name="consolidated",
         folder=folder,
-        format="consolidated",
-        files=tuple(names),
+        format=SLICES,
+        files=tuple(sorted(names)),
         nbytes=sum(files[name] for name in names),
         rank=2,
-        fault=UnsupportedFormat(
-            f"the {len(names)} files {listed(names, 4)} are tensor-parallel slices, which are not put together",
-            path=folder,
-            hint="give the same weights as safetensors",
-        ),
+        fault=fault,
     )
 
 
 def distributed_set(folder: Path, files: Mapping[str, int]) -> FoundSet:
     """Describe a checkpoint of torch.distributed."""
-    names = [name for name in files if name.endswith(".distcp")]
+    names = [name for name in files if name.endswith(DISTRIBUTED_SUFFIX)]
     return FoundSet(
         name="distributed",
         folder=folder,
-        format="distributed-checkpoint",
+        format=DISTRIBUTED,
         files=tuple(names),
         nbytes=sum(files[name] for name in names),
-        rank=6,
-        fault=UnsupportedFormat(
-            f"{quoted(str(folder))} is a distributed checkpoint of {len(names)} files, which is not read",
-            path=folder,
-            hint="convert it with `python -m torch.distributed.checkpoint.format_utils dcp_to_torch`",
-        ),
+        rank=4,
+    )
+
+
+def megatron_set(folder: Path, folders: list[str]) -> FoundSet | None:
+    """Describe what Megatron's ranks wrote, if they did: one rank holds the model, of several each holds slices."""
+    files = [
+        f"{name}/{file}"
+        for name in folders
+        if RANK.match(name)
+        for file in MEGATRON
+        if (folder / name / file).is_file()
+    ]
+    if not files:
+        return None
+    fault = UnsupportedFormat(
+        f"{quoted(str(folder))} is a Megatron checkpoint of {len(files)} ranks ({listed(files, 4)}), which are not put"
+        " together",
+        path=folder,
+        hint="convert it with Megatron's tools/checkpoint/convert.py or with Megatron Bridge to Hugging Face weights",
+        actual=len(files),
+    )
+    return FoundSet(
+        name="megatron",
+        folder=folder,
+        format="megatron",
+        files=tuple(files),
+        nbytes=sum(SourceFile(folder / file).size for file in files),
+        rank=4,
+        fault=fault if len(files) > 1 else None,
     )
 
 

@@ -87,17 +87,23 @@ def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
     if pair.a.shape != pair.b.shape:
         return NOTHING
     counts = np.zeros(5, dtype=np.int64)
-    size_a = max(1, pair.a.info.nbytes // max(pair.a.info.size, 1))
-    size_b = max(1, pair.b.info.nbytes // max(pair.b.info.size, 1))
-    elements = BLOCK // max(size_a, size_b)
-    blocks = zip(a.blocks(pair.a.name, elements * size_a), b.blocks(pair.b.name, elements * size_b), strict=True)
-    for block_a, block_b in blocks:
+    for block_a, block_b in _alongside(a.blocks(pair.a.name, BLOCK), b.blocks(pair.b.name, BLOCK)):
         counts += (block_a.size, *count_equal(block_a, block_b, pair.a.info.dtype, pair.b.info.dtype))
         if counts[2] < counts[0]:
             break
     compared, exact, close, lost_a, lost_b = counts.tolist()
     complete = compared == pair.a.info.size
     return Equality(compared=compared, exact=exact, close=close, lost_a=lost_a, lost_b=lost_b, complete=complete)
+
+
+def _alongside(a: Iterator[Array], b: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
+    """The same elements of two tensors, whose blocks need not be of one length."""
+    left, right = next(a, None), next(b, None)
+    while left is not None and right is not None:
+        count = min(left.size, right.size)
+        yield left[:count], right[:count]
+        left = left[count:] if left.size > count else next(a, None)
+        right = right[count:] if right.size > count else next(b, None)
 
 
 def content_digest(checkpoint: Checkpoint) -> str:

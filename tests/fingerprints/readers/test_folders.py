@@ -157,17 +157,25 @@ def test_a_broken_set_is_reported_and_passed_over(tmp_path: Path) -> None:
         open_checkpoint(tmp_path, variant="model.safetensors")
 
 
-def test_slices_and_distributed_checkpoints_are_recognised(tmp_path: Path) -> None:
+def test_a_slice_can_be_opened_alone(tmp_path: Path) -> None:
     for at in range(2):
-        write(tmp_path, f"a/consolidated.0{at}.pth", {"w": torch.ones(2)})
-        write(tmp_path, f"b/__{at}_0.distcp", b"content")
-    write(tmp_path, "b/.metadata", b"\x80\x02N.")
-    with pytest.raises(UnsupportedFormat, match=r"the 2 files 'consolidated\.00\.pth', 'consolidated\.01\.pth'"):
-        open_checkpoint(tmp_path / "a")
-    with pytest.raises(UnsupportedFormat, match="distributed checkpoint of 2 files"):
-        open_checkpoint(tmp_path / "b")
-    alone = open_checkpoint(tmp_path / "a" / "consolidated.00.pth")
-    assert alone.origin.format == "pytorch"
+        write(tmp_path, f"consolidated.0{at}.pth", {"w": torch.ones(2)})
+    assert open_checkpoint(tmp_path / "consolidated.00.pth").origin.format == "pytorch"
+    assert [(known.name, known.readable) for known in weight_sets(tmp_path)] == [("consolidated", True)]
+
+
+def test_what_several_ranks_of_megatron_wrote_is_named(tmp_path: Path) -> None:
+    step = tmp_path / "iter_0000100"
+    write(step, "mp_rank_00/model_optim_rng.pt", {"model": WEIGHTS, "optimizer": {"state": {}, "param_groups": []}})
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("100")
+    for folder in (step, tmp_path):
+        with open_checkpoint(folder) as checkpoint:
+            assert set(checkpoint.tensors) == set(WEIGHTS)
+    write(step, "mp_rank_01_000/model_optim_rng.pt", {"model": WEIGHTS})
+    for folder in (step, tmp_path):
+        with pytest.raises(UnsupportedFormat, match="Megatron checkpoint of 2 ranks") as caught:
+            open_checkpoint(folder)
+        assert "convert.py" in caught.value.hint
 
 
 def test_the_parts_of_a_pipeline_are_named(tmp_path: Path) -> None:

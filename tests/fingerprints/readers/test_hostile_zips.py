@@ -184,7 +184,6 @@ def test_an_odd_byte_order(path: Path) -> None:
         (["config.json", "model.weights.h5"], "model.zip", "a Keras model"),
         (["a.npy", "b.npy"], "weights.npz", "a NumPy archive"),
         (["readme.txt"], "model.pt", "without data.pkl"),
-        (["config.json"], "model.keras", "a Keras archive"),
     ],
 )
 def test_other_archives_are_named(tmp_path: Path, members: list[str], name: str, fragment: str) -> None:

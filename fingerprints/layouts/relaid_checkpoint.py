@@ -1,0 +1,117 @@
+"""A checkpoint some of whose tensors are seen in another layout."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import prod
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
+from fingerprints.layouts.views import View
+from fingerprints.readers.element_types import ELEMENT_TYPES
+
+RUN_BYTES = 1 << 28
+"""Bytes of a view computed at once: one of a stack and turned ones cost as much for few rows as for many."""
+
+
+class RelaidCheckpoint:
+    """The tensors of `inner`, but for those that views stand for; see `fingerprints.checkpoint.Checkpoint`.
+
+    Parameters
+    ----------
+    inner : Checkpoint
+        What is stored; closed with this one.
+    replaced : collection of str
+        Tensors of `inner` that are not shown.
+    views : mapping
+        What is shown in their place, by new name.
+    """
+
+    def __init__(self, inner: Checkpoint, replaced: Collection[str], views: Mapping[str, View]) -> None:
+        self._inner = inner
+        self._views = views
+        shown = {name: info for name, info in inner.tensors.items() if name not in replaced}
+        shown.update({name: view.info for name, view in views.items()})
+        self._tensors = MappingProxyType(shown)
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return self._inner.origin
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Tensors by name: those that are stored as they are shown, then the others."""
+        return self._tensors
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes of all tensors as stored."""
+        return self._inner.bytes_total
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of tensor data read so far, headers excluded."""
+        return self._inner.bytes_read
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        """Rows `[start:stop]`, shape `(stop - start, *shape[1:])`."""
+        if name not in self._views:
+            return self._inner.rows(name, start, stop)
+        length = self._length(name)
+        if not 0 <= start <= stop <= length:
+            raise IndexError(f"rows {start}:{stop} of {length} rows")
+        return self._views[name].take(self._inner, np.arange(start, stop, dtype=np.int64))
+
+    def take(self, name: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> Array:
+        """Rows at sorted, distinct `indices`, shape `(len(indices), *shape[1:])`."""
+        if name not in self._views:
+            return self._inner.take(name, indices)
+        wanted = np.asarray(indices, dtype=np.int64)
+        length = self._length(name)
+        if wanted.ndim != 1 or (wanted.size and (wanted[0] < 0 or wanted[-1] >= length)):
+            raise IndexError(f"indices must be one list of numbers from 0 to {length - 1}")
+        if wanted.size > 1 and not (np.diff(wanted) > 0).all():
+            raise IndexError("indices must be sorted and distinct")
+        return self._views[name].take(self._inner, wanted)
+
+    def blocks(self, name: str, max_bytes: int = 1 << 25) -> Iterator[Array]:
+        """The whole tensor, in order, as flat arrays of at most `max_bytes` each; views are computed in larger runs."""
+        if name not in self._views:
+            yield from self._inner.blocks(name, max_bytes)
+            return
+        info = self._tensors[name]
+        view, length = self._views[name], self._length(name)
+        known = ELEMENT_TYPES[info.dtype].numpy
+        itemsize = 1 if known is None else known.itemsize
+        most = max(1, max_bytes // itemsize)
+        step = max(1, max(RUN_BYTES, max_bytes) // max(1, prod(info.shape[1:]) * itemsize))
+        rest: Array | None = None
+        for start in range(0, length, step):
+            flat = view.take(self._inner, np.arange(start, min(start + step, length), dtype=np.int64)).reshape(-1)
+            if rest is not None and rest.size:
+                flat = np.concatenate([rest, flat])
+            whole = flat.size if start + step >= length else flat.size // most * most
+            for at in range(0, whole, most):
+                yield flat[at : min(at + most, whole)]
+            rest = flat[whole:]
+
+    def close(self) -> None:
+        """Give file handles back."""
+        self._inner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _length(self, name: str) -> int:
+        shape = self._tensors[name].shape
+        return shape[0] if shape else 1

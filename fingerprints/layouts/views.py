@@ -1,0 +1,126 @@
+"""Tensors computed from rows of other tensors: a part of a fused one, one expert of a stack, a turned matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Protocol
+
+import numpy as np
+
+from fingerprints.checkpoint import Array, Checkpoint, TensorInfo
+from fingerprints.layouts.row_map import Ints, RowMap
+from fingerprints.values import widened
+
+RUN_BYTES = 1 << 25
+"""Bytes of the stored tensor that a turned view holds at once."""
+
+
+class View(Protocol):
+    """A tensor over the tensors of another checkpoint."""
+
+    @property
+    def info(self) -> TensorInfo:
+        """What the view looks like."""
+        ...
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`, in the dtype of `info`."""
+        ...
+
+
+def seen_as(stored: TensorInfo, name: str, shape: tuple[int, ...], label: str) -> TensorInfo:
+    """The stored tensor's description under another name and shape; bytes in proportion to the elements.
+
+    Parameters
+    ----------
+    stored : TensorInfo
+        What is looked at.
+    name, shape
+        Of the view.
+    label : str
+        What part it is: tied tensors stay tied where the same part of both is looked at.
+    """
+    return replace(
+        stored,
+        name=name,
+        shape=shape,
+        nbytes=stored.nbytes * prod(shape) // max(stored.size, 1),
+        storage=None if stored.storage is None else f"{stored.storage}|{label}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOfRows:
+    """Some rows of `source`. Costs what these rows cost."""
+
+    info: TensorInfo
+    source: str
+    rows: RowMap
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        return inner.take(self.source, self.rows(indices))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """`source` with its axes in another order, the last one first.
+
+    Every row of the source holds an element of each row of the view: all of it is read, in runs of bounded size, and
+    what is kept is the size of the result.
+    """
+
+    info: TensorInfo
+    source: str
+    order: tuple[int, ...]
+    """Axes of the source in the order of the view; the first of them is the source's last."""
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        stored = inner.tensors[self.source]
+        step = max(1, RUN_BYTES // max(1, prod(stored.shape[1:]) * 8))
+        runs = [
+            inner.rows(self.source, start, min(start + step, stored.shape[0]))[..., indices]
+            for start in range(0, stored.shape[0], step)
+        ]
+        return np.ascontiguousarray(np.concatenate(runs).transpose(self.order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOfStack:
+    """Some rows of one matrix (or some elements of one vector) of a stack of them. Costs one matrix."""
+
+    info: TensorInfo
+    source: str
+    place: int
+    rows: RowMap
+    turned: bool = False
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        one = inner.rows(self.source, self.place, self.place + 1)[0]
+        return np.ascontiguousarray((one.T if self.turned else one)[self.rows(indices)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """Rows of `direction`, each brought to the length that `length` gives: `w = g v / |v|`.
+
+    https://pytorch.org/docs/stable/generated/torch.nn.utils.weight_norm.html (the default, `dim=0`)
+    """
+
+    info: TensorInfo
+    direction: str
+    length: str
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`, rounded to the type of `direction`."""
+        stored = inner.take(self.direction, indices)
+        values = widened(stored).astype(np.float64)
+        lengths = widened(inner.take(self.length, indices)).astype(np.float64).reshape(-1)
+        norms = np.sqrt(np.square(values).sum(axis=tuple(range(1, values.ndim))))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            scale = (lengths / norms).reshape(-1, *(1,) * (values.ndim - 1))
+            merged: Array = (values * scale).astype(stored.dtype)
+        return merged
