@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fingerprints.anatomy import Part
+from fingerprints.axes import Faces
+from fingerprints.wiring import is_table
 from provenance.coverage import Covered, cover
 from provenance.observation import Observation, weighted_median
 from provenance.result import rounded
@@ -23,7 +26,8 @@ class Strength:
     lone_share : float
         The same for equal tensors that may be tables both have from elsewhere.
     effect : float or None
-        Parameter-weighted median, over the matrices found dependent, of the median matched cosine.
+        Parameter-weighted median, over the matrices found dependent, of the median matched cosine; of groups where no
+        matrix but tables of tokens, positions or classes is; of these only where nothing else is dependent.
     min_detectable : float or None
         Smallest matched cosine that would have been seen in groups holding half of the smaller side's parameters.
     sensitive_share : float
@@ -69,14 +73,28 @@ def measure_strength(observed: Observation) -> Strength:
 
 
 def _effect(observed: Observation) -> float | None:
-    values: list[tuple[float, int]] = []
+    """Of matrices; where none is dependent by itself but tables, of groups; of tables only where nothing else is.
+
+    Rows of a table that no text used are still what they started as.
+    """
+    values: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for name in sorted(observed.dependent_tensors - observed.lone_tensors):
         part = observed.pair_of[name].a
         if len(part.shape) > 1:
             effect = 1.0 if name in observed.equal_tensors else observed.matrix_effects.get(name)
             if effect is not None:
-                values.append((rounded(effect), part.info.size))
-    return weighted_median(values)
+                values[_is_table(part)].append((rounded(effect), part.info.size))
+    groups = [
+        (rounded(test.statistics.effect), test.statistics.units)
+        for test in observed.telling_tests
+        if test.scope != "tensor" and test.faces is Faces.PRIVATE and test.statistics.z > 0
+    ]
+    return weighted_median(values[False] or groups or values[True])
+
+
+def _is_table(part: Part) -> bool:
+    """Whether a row stands for a token, a position or a class."""
+    return is_table(part) or (bool(part.axes) and part.axes[0] in ("vocabulary", "position", "class"))
 
 
 def _smaller_names(observed: Observation, names: set[str]) -> tuple[set[str], dict[str, int], dict[str, str]]:

@@ -101,7 +101,10 @@ def run(lengths: Sequence[Length], workers: int = 2) -> list[Said]:
 def outcome(answers: Sequence[Said]) -> Outcome:
     """Both error rates, to be read; how large they may be is nobody's law."""
     return Outcome(
-        part="lengths", checks=(), grids=[table(answers)], data={"answers": [asdict(each) for each in answers]}
+        part="lengths",
+        checks=(),
+        grids=[table(answers), by_architecture(answers)],
+        data={"answers": [asdict(each) for each in answers]},
     )
 
 
@@ -136,6 +139,24 @@ def table(answers: Sequence[Said]) -> Grid:
         "effect",
     )
     return Grid(title="The rule between derived and common_origin", columns=columns, rows=rows)
+
+
+def by_architecture(answers: Sequence[Said]) -> Grid:
+    """Per architecture: how many of the pairs of each length are called what they are."""
+    times = sorted({one.length.times for one in answers})
+    rows = []
+    for relation, truth in TRUTHS.items():
+        for architecture in ARCHITECTURES:
+            pairs = [
+                one for one in answers if (one.length.relation, one.length.architecture) == (relation, architecture)
+            ]
+            each = [[one.relation == truth for one in pairs if one.length.times == length] for length in times]
+            rows.append((relation, architecture, *(f"{sum(right)}/{len(right)}" for right in each)))
+    return Grid(
+        title="The same by architecture: right answers",
+        columns=("pairs", "architecture", *(f"{length:g} recipes" for length in times)),
+        rows=rows,
+    )
 
 
 def _recipe(length: Length) -> Any:

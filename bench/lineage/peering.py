@@ -42,7 +42,10 @@ def sample(scored: Sequence[Scored], count: int = COUNT) -> list[Scored]:
 
     def drawn(kept: Callable[[Scored], bool], stratum: Callable[[Scored], str]) -> list[Scored]:
         chosen = [one for one in scored if kept(one)]
-        return stratified(chosen, stratum, count // 2, "peers", name=lambda one: one.pair.name)
+        # By a hash, since there are more strata than room: their names' order must not choose among them.
+        return stratified(
+            chosen, lambda one: cache.key(stratum(one)), count // 2, "peers", name=lambda one: one.pair.name
+        )
 
     relatives = drawn(lambda one: one.pair.group != "strangers", lambda one: one.pair.transform)
     strangers = drawn(lambda one: one.pair.group == "strangers", lambda one: f"{one.pair.family} {one.pair.transform}")

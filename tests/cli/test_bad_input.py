@@ -18,6 +18,8 @@ from safetensors.numpy import save_file
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "examples" / "base"
+LONGEST = 20.0
+"""Seconds of a process that refuses its input, on a machine that does other things too."""
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9))
@@ -106,7 +108,7 @@ def test_ends_with_an_error_and_a_hint(case: str, tmp_path: Path) -> None:
     CASES[case](folder)
     started = time.monotonic()
     done = run("compare", folder, GOOD, cwd=tmp_path)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONGEST
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     lines = done.stderr.splitlines()

@@ -102,10 +102,11 @@ def test_truncation_of_the_old_format_says_how_much_is_missing(tmp_path: Path) -
     assert len(open_checkpoint(path).tensors) == 2
 
 
-@pytest.mark.parametrize("cut", range(0, 390, 7))
-def test_the_old_format_cut_anywhere_gives_one_error(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("part", range(56))
+def test_the_old_format_cut_anywhere_gives_one_error(tmp_path: Path, part: int) -> None:
     path = tmp_path / "pytorch_model.bin"
-    path.write_bytes(legacy(w=torch.ones(10))[:cut])
+    whole = legacy(w=torch.ones(10))
+    path.write_bytes(whole[: len(whole) * part // 56])
     with pytest.raises(CheckpointError) as caught:
         open_checkpoint(path)
     assert caught.value.hint
