@@ -22,12 +22,14 @@ class Encoding:
     """How a tensor's numbers are stored where that is not one element after another.
 
     `scheme` is the field's name of it (`Q4_K`, `gptq`, `awq`, `nf4`, `fp8`, …), `bits` a weight's bits without scales,
-    `group_size` how many weights share a scale along the input axis (None: a row or the whole tensor).
+    `group_size` how many weights share a scale along the input axis (None: a row or the whole tensor),
+    `fraction_bits` the digits behind the point of a small float (None: integers or a code book).
     """
 
     scheme: str
     bits: float
     group_size: int | None = None
+    fraction_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,6 +204,7 @@ class _Comparison:
     def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings, paired: Pairing) -> Result:
         ruling, strength = judgement.ruling, judgement.strength
         kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
+        direction = find_direction(observed, judgement)
         self.progress.stage("digests")
         digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
         shown = self.adapted.shown(observed.a, observed.b)
@@ -217,14 +218,14 @@ class _Comparison:
                 basis=ruling.basis,
                 scope=ruling.scope,
                 kinds=kinds,
-                direction=find_direction(observed, judgement),
+                direction=direction,
                 log10_p=strength.log10_p,
                 effect=strength.effect,
                 min_detectable_effect=strength.min_detectable,
                 coverage=strength.covered.shares,
                 alpha=observed.alpha,
                 tests=observed.hypotheses,
-                summary=summarise(observed, judgement, kinds),
+                summary=summarise(observed, judgement, kinds, direction),
             ),
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),

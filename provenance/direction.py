@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provenance.judgement import Judgement
+from provenance.kinds.quantised import explains
 from provenance.observation import Observation
 from provenance.result import Direction, Relation
 
@@ -11,7 +12,8 @@ def find_direction(observed: Observation, judgement: Judgement) -> Direction | N
     """None unless related; directed where only one way round explains the values.
 
     For equal weights of two types: the side whose values rounding changes is the parent, unless it holds nothing but
-    rounded values, which a later widening leaves as well.
+    rounded values, which a later widening leaves as well. A side that is stored in an encoding is the child where the
+    other differs from it by nothing but what rounding leaves.
     """
     relation = judgement.ruling.relation
     if relation not in (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN):
@@ -24,4 +26,17 @@ def find_direction(observed: Observation, judgement: Judgement) -> Direction | N
         rounded_way = [way for way, count in lost.items() if count]
         if len(rounded_way) == 1:
             return rounded_way[0]
-    return Direction.UNDIRECTED
+    return _to_the_encoded(observed) or Direction.UNDIRECTED
+
+
+def _to_the_encoded(observed: Observation) -> Direction | None:
+    """The way to the one side that is encoded, if that explains all differences of looked-at tensors."""
+    ways = set()
+    for name, item in observed.measured.items():
+        if observed.equalities[name].identical:
+            continue
+        encoded = [part.info.encoding is not None for part in (item.pair.a, item.pair.b)]
+        if encoded[0] == encoded[1] or not explains(item.pair, item.relative_change):
+            return None
+        ways.add(Direction.A_TO_B if encoded[1] else Direction.B_TO_A)
+    return ways.pop() if len(ways) == 1 else None

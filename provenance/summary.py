@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from provenance.judgement import Judgement
 from provenance.observation import Observation
-from provenance.result import Kind, Relation
+from provenance.result import Direction, Kind, Relation
 from provenance.thresholds import thresholds
 
 _OPERATIONS = {
     "fine_tune": "fine-tuned",
     "continued_pretraining": "trained on at length",
     "component_reuse": "sharing a component",
+    "quantised": "quantised",
 }
 
 
-def summarise(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
+def summarise(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...], direction: Direction | None) -> str:
     """One to three sentences that can be quoted.
 
     Parameters
@@ -25,9 +26,16 @@ def summarise(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ..
         What was decided.
     kinds : tuple of Kind
         What explains it.
+    direction : Direction or None
+        Which side comes from which.
     """
     relation = judgement.ruling.relation
     text = _SENTENCES[relation](observed, judgement, kinds)
+    if relation is Relation.DERIVED:
+        text += _origin(direction)
+        gains = judgement.strength.gains
+        if _trained_on(kinds) and (gains is None or gains < thresholds().gain_agreement):
+            text += " Models that started from the same values and were trained little would look the same."
     packaging = [kind.kind.replace("_", " ") for kind in kinds if kind.packaging]
     if packaging and relation in (Relation.IDENTICAL, Relation.DERIVED):
         text += f" Packaging differs: {', '.join(packaging)}."
@@ -53,12 +61,21 @@ def _derived(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...
     how = [_OPERATIONS[kind.kind] for kind in kinds if kind.kind in _OPERATIONS and kind is not reuse]
     text = _reuse(reuse) + " " if reuse else ""
     text += "A and B share trained weights" + (f" ({', '.join(how)})" if how else "")
-    text += ": one comes from the other, or both from a common trained ancestor, "
-    text += "which two checkpoints cannot tell apart."
-    gains = judgement.strength.gains
-    if how and (gains is None or gains < thresholds().gain_agreement):
-        text += " Models that started from the same values and were trained little would look the same."
     return text
+
+
+def _trained_on(kinds: tuple[Kind, ...]) -> bool:
+    return any(kind.kind in ("fine_tune", "continued_pretraining") for kind in kinds)
+
+
+def _origin(direction: Direction | None) -> str:
+    if direction in (None, Direction.UNDIRECTED):
+        return (
+            ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell "
+            "apart."
+        )
+    child, parent = ("B", "A") if direction is Direction.A_TO_B else ("A", "B")
+    return f": {child}'s values are {parent}'s, rounded."
 
 
 def _common_origin(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:

@@ -21,12 +21,17 @@ _WORDS = {
 
 
 def architecture_section(architecture: Architecture, view: View) -> list[RenderableType]:
-    """Relation, sizes that differ, rename table, and what only one side has."""
+    """Relation, sizes that differ, rename table, layouts that were undone, and what only one side has."""
     paired = "1 tensor paired" if architecture.paired == 1 else f"{architecture.paired} tensors paired"
     remark = f"{architecture.relation}: {_WORDS[architecture.relation]}; {paired}"
     parts: list[RenderableType] = [heading("Architecture", remark), _sizes(architecture, view)]
     if architecture.renames:
         parts += _renames(architecture, view)
+    parts += [
+        Text(f"  layout of {entry.side.upper()}: {entry.layout}, {entry.tensors} tensors")
+        for entry in architecture.layouts
+        if entry.side
+    ]
     parts += _unpaired("only in A", architecture.only_a, view)
     parts += _unpaired("only in B", architecture.only_b, view)
     return parts

@@ -14,6 +14,9 @@ CANONICAL: Final = ("model", "pytorch_model", "diffusion_pytorch_model", "open_c
 """Stems of files that hold the weights of the folder they lie in."""
 STEP: Final = re.compile(r"^(?:checkpoint-|iter_)(\d{1,12})$")
 """Sub-folders with the state after so many steps of training."""
+TORCH_SUFFIXES: Final = (".bin", ".pt", ".pth", ".ckpt")
+CONVERTED_RANK: Final = 5
+"""Of weights in a format that they were converted to, beside those that they were trained in."""
 ADAPTER_RANK: Final = 6
 
 
@@ -68,7 +71,7 @@ def rank_of(name: str) -> int:
     stem, _, suffix = name.rpartition(".")
     safe = suffix == "safetensors"
     if stem in CANONICAL:
-        return 0 if safe else 1
+        return 0 if safe else 1 if f".{suffix}" in TORCH_SUFFIXES else CONVERTED_RANK
     if stem.startswith("consolidated"):
         return 2
     if stem.startswith("adapter"):

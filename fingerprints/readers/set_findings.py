@@ -17,7 +17,7 @@ from fingerprints.readers.sharded_sets import SHARD
 
 _MOST_COMPARED: Final = 4
 """Other sets that the chosen one is compared with."""
-_OTHERWISE_NAMED: Final = frozenset({"flax", "hdf5", "keras"})
+_OTHERWISE_NAMED: Final = frozenset({"flax", "gguf", "hdf5", "keras", "onnx"})
 """Formats of frameworks that name and turn matrices in their own way, which names do not show to be the same."""
 
 

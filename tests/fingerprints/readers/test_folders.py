@@ -60,10 +60,10 @@ def test_precedence_is_fixed_and_every_set_can_be_named(tmp_path: Path) -> None:
         write(tmp_path, file, {"w": torch.full((2,), float(len(files) - at))})
     for file in ("training_args.bin", "optimizer.bin", "scheduler.pt", "rng_state_0.pth", "random_states_0.pkl"):
         write(tmp_path, file, {"w": torch.zeros(2)})
-    write(tmp_path, "model.gguf", b"GGUF" + bytes(12))
-    write(tmp_path, "onnx/model.onnx", b"\x08\x07")
+    write(tmp_path, "model.tar", b"\0" * 257 + b"ustar" + bytes(300))
+    write(tmp_path, "nemo/model.nemo", b"\0" * 257 + b"ustar" + bytes(300))
     write(tmp_path, "vocab.bin", b"\x01\x02")
-    assert names(tmp_path) == [*files.values(), "model.gguf", "onnx"]
+    assert names(tmp_path) == [*files.values(), "model.tar", "nemo"]
     assert [known.chosen for known in weight_sets(tmp_path)] == [True] + [False] * 12
     for at, (file, name) in enumerate(files.items()):
         for variant in (name, file) if "/" not in file else (name,):
@@ -74,7 +74,7 @@ def test_precedence_is_fixed_and_every_set_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'model\.fp32' among 13") as caught:
         open_checkpoint(tmp_path, variant="model.fp32")
     assert "'checkpoint-500'" in caught.value.hint
-    for variant in ("model.gguf", "onnx"):
+    for variant in ("model.tar", "nemo"):
         with pytest.raises(UnsupportedFormat):
             open_checkpoint(tmp_path, variant=variant)
     with pytest.raises(UsageError):
