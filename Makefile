@@ -1,5 +1,6 @@
 # make demo       compare the two example checkpoints
 # make test       run the tests
+# make fuzz       mutated files for every reader; FUZZ_SECONDS each (120), READERS names a few
 # make check      style, types, layers
 # make bench      error rates and timings on small models made here
 # make benchmark  the whole benchmark over the zoo, into docs/benchmark.md
@@ -7,12 +8,14 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+FUZZ_SECONDS ?= 120
+READERS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test check bench benchmark bench-big
+.PHONY: demo test fuzz check bench benchmark bench-big
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -20,6 +23,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 2 --dist loadfile
+
+fuzz: $(VENV)/.installed-fuzz
+	set -e; for reader in $(READERS); do \
+	  $(BIN)/python tests/fuzz/fuzz_reader.py $$reader -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 check: $(VENV)/.installed-all
 	$(BIN)/ruff check
@@ -48,3 +56,7 @@ $(VENV)/.installed: $(INPUTS) | $(VENV)/.python
 $(VENV)/.installed-all: $(INPUTS) | $(VENV)/.python
 	$(INSTALL) -e '.[test,check,bench]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-all
+	$(INSTALL) -e '.[fuzz]'
+	touch $@

@@ -214,6 +214,9 @@ def _of_products(observed: Observation, saved: set[str], ruling: Ruling) -> Ruli
         f"dependence of two adapters, with an effect of {effect or 0.0:.3g} in their products (under {least}); those"
         " that were trained on one base look so, more so from one seed, without a common value"
     )
+    if effect is None or effect < thresholds().derived_effect_with_support:
+        reason = "A and B are adapters whose products hardly agree; a base or a seed in common leaves as much"
+        return replace(ruling, relation=Relation.INCONCLUSIVE, clause=clause, reason=reason)
     return replace(ruling, relation=Relation.COMMON_ORIGIN, clause=clause)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from provenance.observation import Side
 from provenance.result import Claim, FindingEntry
+from provenance.sizes import size_findings
 
 CLAIMED = (
     "model_type",
@@ -52,7 +53,7 @@ def read_claims(a: Side, b: Side) -> tuple[Claim, ...]:
 
 
 def contradicted(side: Side) -> tuple[FindingEntry, ...]:
-    """Sizes that the configuration claims and the tensors do not have."""
+    """Sizes that the configuration, or a name, claims and the tensors do not have."""
     found = []
     for name, dimension in _MEASURED.items():
         claimed, measured = side.origin.config.get(name), side.anatomy.dimensions.get(dimension)
@@ -64,7 +65,7 @@ def contradicted(side: Side) -> tuple[FindingEntry, ...]:
                     message=f"the configuration says {claimed}, the tensors have {measured}",
                 )
             )
-    return tuple(found)
+    return (*found, *size_findings(side))
 
 
 def plain_claim(config: Mapping[str, Any], name: str) -> Any:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model, read_adapter
 from fingerprints.anatomy import Part
 from fingerprints.layouts import layouts_in
+from fingerprints.readers.pickle_imports import import_findings
 from provenance.adaptation import adapter_side
 from provenance.claims import CLAIMED, plain_claim
 from provenance.layouts import layout_entries
 from provenance.observation import Side
-from provenance.result import LayoutEntry, ModelSummary
+from provenance.result import FindingEntry, LayoutEntry, ModelSummary
 from provenance.side import digest_of, look_at, summarise_side
 from provenance.thresholds import thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateSummary:
-    """Tensors that differ only in their layer numbers: `pattern` with `{i}`, how many, their role and shapes."""
+    """Tensors that differ only in their layer numbers: `pattern` with `{i}`, how many, their role and shapes.
+
+    `dtypes` are element types, and schemes where values are packed.
+    """
 
     pattern: str
     count: int
@@ -79,7 +83,7 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
         claims = {name: value for name in CLAIMED if (value := plain_claim(config, name)) is not None}
         whole = checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
         return Inspection(
-            model=summarise_side(side, digest_of(checkpoint, whole=whole)),
+            model=_with_imports(summarise_side(side, digest_of(checkpoint, whole=whole)), side),
             templates=tuple(_template(side, pattern, parts) for pattern, parts in side.anatomy.by_template.items()),
             weight_sets=tuple(
                 WeightSetSummary(
@@ -98,6 +102,13 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
         )
 
 
+def _with_imports(model: ModelSummary, side: Side) -> ModelSummary:
+    """The summary with what the pickles name, which is no difference between models and left out of comparisons."""
+    found = import_findings(side.origin)
+    entries = [FindingEntry(code=each.code, subject=each.subject, message=each.message) for each in found]
+    return replace(model, findings=(*model.findings, *entries))
+
+
 def _template(side: Side, pattern: str, parts: tuple[Part, ...]) -> TemplateSummary:
     inventory = side.inventory
     notes = [inventory.set_aside.get(part.name) or inventory.unreadable.get(part.name) for part in parts]
@@ -107,7 +118,7 @@ def _template(side: Side, pattern: str, parts: tuple[Part, ...]) -> TemplateSumm
         count=len(parts),
         role=parts[0].role,
         shapes=tuple(sorted({part.shape for part in parts})),
-        dtypes=tuple(sorted({part.info.dtype for part in parts})),
+        dtypes=tuple(sorted({part.info.stored_as for part in parts})),
         parameters=sum(part.info.size for part in parts),
         note="; ".join(dict.fromkeys([note for note in notes if note] + copies)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from provenance.inspection import Inspection, TemplateSummary, WeightSetSummary
+from provenance.result import LayoutEntry
 from tests.results import HOSTILE, derived, hostile
 
 
@@ -42,6 +43,7 @@ def inspection() -> Inspection:
         ),
         claims={"model_type": "llama", "architectures": ["LlamaForCausalLM"], "eps": float("nan")},
         bytes_total=16_060_522_496,
+        layouts=(LayoutEntry(side=None, layout="fused_qkv", tensors=32, views=96, detail="query, key, value"),),
     )
 
 
@@ -51,4 +53,12 @@ def hostile_inspection() -> Inspection:
     template = replace(base.templates[0], pattern=HOSTILE, role=HOSTILE, dtypes=(HOSTILE,), note=HOSTILE)
     weights = replace(base.weight_sets[0], name=HOSTILE, format=HOSTILE)
     side = replace(hostile().a, digest=HOSTILE, dimensions={HOSTILE: 3})
-    return replace(base, model=side, templates=(template,), weight_sets=(weights,), claims={HOSTILE: [HOSTILE]})
+    layout = LayoutEntry(side=None, layout=HOSTILE, tensors=1, views=1, detail=HOSTILE)
+    return replace(
+        base,
+        model=side,
+        templates=(template,),
+        weight_sets=(weights,),
+        claims={HOSTILE: [HOSTILE]},
+        layouts=(layout,),
+    )

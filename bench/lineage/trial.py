@@ -16,6 +16,8 @@ from bench.zoo import cache
 from bench.zoo.cache import REPOSITORY
 from bench.zoo.derive import RECORD, digests, folder
 
+INTERNAL = "internal error"
+"""Said of a defect of the auditor, which is no answer."""
 REFUSED = "refused"
 """Said of a checkpoint that ends the comparison with an error and a hint."""
 OPTIONS = ("--threads", "1")
@@ -72,7 +74,7 @@ def run(a: Path, b: Path) -> Trial:
     """
     done = compared(place(a), place(b), *OPTIONS)
     if done.result is None:
-        if done.status != 2:
+        if done.status != 2 or INTERNAL in done.said:
             raise RuntimeError(f"{a.name} : {b.name} ended with status {done.status}: {done.said[-2000:]}")
         return Trial(relation=REFUSED, clause=first_line(done.said), seconds=done.seconds, peak=done.peak)
     verdict, cost = done.result["verdict"], done.result["run"]

@@ -17,10 +17,11 @@ SHAPES = 2
 
 
 def inspection_report(inspection: Inspection, view: View) -> list[RenderableType]:
-    """Format, sizes, dtypes, weight sets, name patterns, findings and claims."""
+    """Format, sizes, dtypes, layouts, weight sets, name patterns, findings and claims."""
     return [
         *_overview(inspection, view),
         *_dtypes(inspection, view),
+        *_layouts(inspection, view),
         *_weight_sets(inspection, view),
         *_templates(inspection, view),
         *findings_section({"": inspection.model.findings}, view),
@@ -55,11 +56,22 @@ def _dtypes(inspection: Inspection, view: View) -> list[RenderableType]:
     if not dtypes:
         return []
     total = sum(dtypes.values())
-    table = view.table("dtype", "values", "share", right=["values", "share"])
+    table = view.table("stored as", "values", "share", right=["values", "share"])
     for dtype in sorted(dtypes, key=lambda name: (-dtypes[name], name)):
         share = numbers.percent(dtypes[dtype] / total) if total else "-"
         table.add_row(view.name(dtype), Text(f"{dtypes[dtype]:,}"), Text(share))
-    return [heading("Dtypes"), table]
+    return [heading("Dtypes", "or the scheme that values are packed in"), table]
+
+
+def _layouts(inspection: Inspection, view: View) -> list[RenderableType]:
+    if not inspection.layouts:
+        return []
+    table = view.table("layout", "tensors", "compared as", "detail", right=["tensors", "compared as"])
+    for entry in inspection.layouts:
+        table.add_row(
+            view.name(entry.layout), Text(str(entry.tensors)), Text(str(entry.views)), view.prose(entry.detail)
+        )
+    return [heading("Layouts", "tensors that a comparison may see as others"), table]
 
 
 def _weight_sets(inspection: Inspection, view: View) -> list[RenderableType]:
@@ -78,7 +90,7 @@ def _weight_sets(inspection: Inspection, view: View) -> list[RenderableType]:
 def _templates(inspection: Inspection, view: View) -> list[RenderableType]:
     templates = inspection.templates
     shown = templates if view.verbose else templates[:ROWS]
-    table = view.table("name", "tensors", "role", "shape", "dtype", "note", right=["tensors"])
+    table = view.table("name", "tensors", "role", "shape", "stored as", "note", right=["tensors"])
     for template in shown:
         shapes = [numbers.shape(lengths) for lengths in template.shapes]
         if len(shapes) > SHAPES and not view.verbose:

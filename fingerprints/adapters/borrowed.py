@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
+from fingerprints.readers.decoded_tensor import DecodedTensor
 from fingerprints.readers.row_tensor import RowTensor
+from fingerprints.readers.slabs import take_within
 from fingerprints.readers.stored_checkpoint import StoredCheckpoint
 
 
@@ -33,6 +35,13 @@ class BorrowedTensor:
     def take(self, indices: npt.NDArray[np.int64]) -> tuple[Array, int]:
         """Return the rows at sorted, distinct `indices`."""
         return self.source.take(self.name, indices), 0
+
+    def slab(self, place: int) -> DecodedTensor:
+        """Return index `place` along axis 0 as a tensor of its own; it must have two axes or more."""
+        info = replace(self.info, shape=self.info.shape[1:], nbytes=self.info.nbytes // max(self.row_count, 1))
+        return DecodedTensor(
+            info=info, decode=lambda rows: (take_within(self.source, self.name, place, rows), 0), row_bytes=None
+        )
 
     def blocks(self, max_bytes: int) -> Iterator[tuple[Array, int]]:
         """Yield the elements in order as flat arrays of at most `max_bytes`."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
 from fingerprints.layouts.views import View
+from fingerprints.readers.closing import Closing
 from fingerprints.readers.element_types import ELEMENT_TYPES
+from fingerprints.readers.row_numbers import row_list, row_range
 
 RUN_BYTES = 1 << 28
-"""Bytes of a view computed at once: one of a stack and turned ones cost as much for few rows as for many."""
+"""Bytes of a view computed at once: turned ones cost as much for few rows as for many."""
 
 
-class RelaidCheckpoint:
+class RelaidCheckpoint(Closing):
     """The tensors of `inner`, but for those that views stand for; see `fingerprints.checkpoint.Checkpoint`.
 
     Parameters
@@ -62,22 +63,13 @@ class RelaidCheckpoint:
         """Rows `[start:stop]`, shape `(stop - start, *shape[1:])`."""
         if name not in self._views:
             return self._inner.rows(name, start, stop)
-        length = self._length(name)
-        if not 0 <= start <= stop <= length:
-            raise IndexError(f"rows {start}:{stop} of {length} rows")
-        return self._views[name].take(self._inner, np.arange(start, stop, dtype=np.int64))
+        return self._views[name].take(self._inner, row_range(start, stop, self._length(name)))
 
     def take(self, name: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """Rows at sorted, distinct `indices`, shape `(len(indices), *shape[1:])`."""
         if name not in self._views:
             return self._inner.take(name, indices)
-        wanted = np.asarray(indices, dtype=np.int64)
-        length = self._length(name)
-        if wanted.ndim != 1 or (wanted.size and (wanted[0] < 0 or wanted[-1] >= length)):
-            raise IndexError(f"indices must be one list of numbers from 0 to {length - 1}")
-        if wanted.size > 1 and not (np.diff(wanted) > 0).all():
-            raise IndexError("indices must be sorted and distinct")
-        return self._views[name].take(self._inner, wanted)
+        return self._views[name].take(self._inner, row_list(indices, self._length(name)))
 
     def blocks(self, name: str, max_bytes: int = 1 << 25) -> Iterator[Array]:
         """The whole tensor, in order, as flat arrays of at most `max_bytes` each; views are computed in larger runs."""
@@ -103,14 +95,6 @@ class RelaidCheckpoint:
     def close(self) -> None:
         """Give file handles back."""
         self._inner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _length(self, name: str) -> int:
         shape = self._tensors[name].shape

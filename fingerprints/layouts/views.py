@@ -10,6 +10,7 @@ import numpy as np
 
 from fingerprints.checkpoint import Array, Checkpoint, TensorInfo
 from fingerprints.layouts.row_map import Ints, RowMap
+from fingerprints.readers.slabs import take_within
 from fingerprints.values import widened
 
 RUN_BYTES = 1 << 25
@@ -89,7 +90,10 @@ class Turned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOfStack:
-    """Some rows of one matrix (or some elements of one vector) of a stack of them. Costs one matrix."""
+    """Some rows of one matrix (or some elements of one vector) of a stack of them.
+
+    Costs these rows where the stack lies in order and nothing is turned, else one matrix.
+    """
 
     info: TensorInfo
     source: str
@@ -99,8 +103,11 @@ class OneOfStack:
 
     def take(self, inner: Checkpoint, indices: Ints) -> Array:
         """Rows at sorted, distinct `indices`."""
+        wanted = self.rows(indices)
+        if not self.turned:
+            return take_within(inner, self.source, self.place, wanted)
         one = inner.rows(self.source, self.place, self.place + 1)[0]
-        return np.ascontiguousarray((one.T if self.turned else one)[self.rows(indices)])
+        return np.ascontiguousarray(one.T[wanted])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,9 @@ from fingerprints.checkpoint import TensorInfo
 from fingerprints.errors import CheckpointError, CorruptCheckpoint
 from fingerprints.readers import torch_globals
 from fingerprints.readers.containment import require_inside
+from fingerprints.readers.decoded_tensor import broken
 from fingerprints.readers.element_types import ELEMENT_TYPES
-from fingerprints.readers.joined_tensor import Piece, broken, join
+from fingerprints.readers.joined_tensor import Piece, join
 from fingerprints.readers.pickle_machine import MAX_WORK, PickleMachine
 from fingerprints.readers.pickle_objects import Global, Placeholder, StorageRef, TensorView
 from fingerprints.readers.pickle_stream import PickleStream
@@ -60,8 +61,8 @@ class _Place:
     fault: str | None = None
 
 
-def read_distributed(folder: Path) -> tuple[FileContents, tuple[SourceFile, ...]]:
-    """Describe the tensors of a folder, and the files that they lie in.
+def read_distributed(folder: Path) -> FileContents:
+    """Describe the tensors of a folder.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def read_distributed(folder: Path) -> tuple[FileContents, tuple[SourceFile, ...]
         }
         for label, tensors in found.items()
     }
-    return FileContents(format=FORMAT, containers=containers, findings=tuple(findings)), tuple(sources.values())
+    return FileContents(format=FORMAT, containers=containers, findings=tuple(findings), sources=tuple(sources.values()))
 
 
 class _Machine(PickleMachine):

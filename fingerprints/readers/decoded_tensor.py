@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from fingerprints.readers.element_types import ELEMENT_TYPES
 from fingerprints.readers.quoting import quoted
 
 Rows = npt.NDArray[np.int64]
+Decode = Callable[[Rows], tuple[Array, int]]
+"""Takes row numbers, and returns the rows and the bytes that were read for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ class DecodedTensor:
     """
 
     info: TensorInfo
-    decode: Callable[[Rows], tuple[Array, int]]
+    decode: Decode
     row_bytes: int | None
 
     @property
@@ -66,6 +69,15 @@ def unreadable(info: TensorInfo, path: Path, reason: str) -> UnreadableTensor:
         tensor=info.name,
         hint="the other tensors of the checkpoint can be read; get the file again if this one is needed",
     )
+
+
+def broken(info: TensorInfo, path: Path, reason: str) -> DecodedTensor:
+    """Return a tensor that is known by name and shape, and cannot be read."""
+
+    def refuse(_: Rows) -> NoReturn:
+        raise unreadable(info, path, reason)
+
+    return DecodedTensor(info=info, decode=refuse, row_bytes=None)
 
 
 def _itemsize(info: TensorInfo) -> int:

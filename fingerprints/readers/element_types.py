@@ -80,4 +80,7 @@ ELEMENT_TYPES = MappingProxyType(
 )
 """Every element type by name."""
 
+FLOATS = ("F16", "BF16", "F32", "F64")
+"""Floats of 16 bits or more, which scales are stored as."""
+
 OTHER_BYTE_ORDER = "big" if sys.byteorder == "little" else "little"

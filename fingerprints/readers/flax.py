@@ -14,9 +14,8 @@ from typing import Any, Final
 from fingerprints.checkpoint import TensorInfo
 from fingerprints.errors import NotACheckpoint
 from fingerprints.readers.chained_region import ChainedRegion
-from fingerprints.readers.decoded_tensor import DecodedTensor
+from fingerprints.readers.decoded_tensor import DecodedTensor, broken
 from fingerprints.readers.element_types import OTHER_BYTE_ORDER, ElementType
-from fingerprints.readers.joined_tensor import broken
 from fingerprints.readers.message_pack import MAX_TEXT, Located, MessagePack
 from fingerprints.readers.numpy_names import find_element
 from fingerprints.readers.quoting import quoted

@@ -15,9 +15,10 @@ from fingerprints.readers.element_types import ELEMENT_TYPES, OTHER_BYTE_ORDER
 from fingerprints.readers.gguf_blocks import BlockTensor, block_types
 from fingerprints.readers.gguf_cursor import HINT
 from fingerprints.readers.gguf_header import Header, TensorEntry, read_header
-from fingerprints.readers.gguf_rotary import RotaryOrder, in_order
+from fingerprints.readers.gguf_rotary import RotaryOrder
 from fingerprints.readers.gguf_split import SPLIT_COUNT, check_split, common_metadata
 from fingerprints.readers.gguf_values import shown
+from fingerprints.readers.interleaved_rows import in_order, may_be_heads
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
 from fingerprints.readers.row_tensor import RowTensor
@@ -132,8 +133,8 @@ def _reordered(tensors: list[RowTensor], order: RotaryOrder) -> tuple[dict[str, 
         name = tensor.info.name
         found[name] = tensor
         if order.is_moved(name) and 0 not in (tensor.info.shape or (0,)) and tensor.cost(1) is not None:
-            heads = order.heads(name, tensor.row_count)
-            if heads is None:
+            heads = order.heads(name)
+            if heads is None or not may_be_heads(tensor, heads):
                 left.append(name)
             else:
                 found[name] = in_order(tensor, heads)

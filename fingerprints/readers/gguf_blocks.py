@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Final
@@ -97,6 +97,12 @@ class BlockTensor:
         raw, count = self._stored(self.row_count // self.kind.elements, 1).take(blocks)
         rows = self._decode(raw).reshape(len(blocks), self.kind.elements)
         return rows[at, indices % self.kind.elements], count
+
+    def slab(self, place: int) -> BlockTensor:
+        """Return index `place` along axis 0 as a tensor of its own; it must have two axes or more."""
+        nbytes = self._blocks_per_row * self.kind.nbytes
+        info = replace(self.info, shape=self.info.shape[1:], nbytes=nbytes)
+        return replace(self, info=info, offset=self.offset + place * nbytes)
 
     def blocks(self, max_bytes: int) -> Iterator[tuple[Array, int]]:
         """Yield the elements in order as flat arrays of at most `max_bytes`, each with the bytes read for it."""

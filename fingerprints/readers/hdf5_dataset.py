@@ -10,9 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from fingerprints.checkpoint import Array, TensorInfo
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows, unreadable
+from fingerprints.readers.decoded_tensor import DecodedTensor, Rows, broken, unreadable
 from fingerprints.readers.element_types import ElementType
-from fingerprints.readers.joined_tensor import broken
 from fingerprints.readers.numpy_names import find_element
 from fingerprints.readers.reader import MAX_RANK
 from fingerprints.readers.row_tensor import RowTensor

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
 from fingerprints.checkpoint import Array, TensorInfo
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows, unreadable
+from fingerprints.readers.decoded_tensor import DecodedTensor, Rows, broken
 from fingerprints.readers.element_types import ELEMENT_TYPES
 from fingerprints.readers.row_tensor import RowTensor
 
@@ -58,15 +57,6 @@ def join(info: TensorInfo, pieces: Sequence[Piece], path: Path) -> DecodedTensor
     return DecodedTensor(info=info, decode=decode, row_bytes=_row_bytes(ordered))
 
 
-def broken(info: TensorInfo, path: Path, reason: str) -> DecodedTensor:
-    """Return a tensor that is known by name and shape, and cannot be read."""
-
-    def refuse(_: Rows) -> NoReturn:
-        raise unreadable(info, path, reason)
-
-    return DecodedTensor(info=info, decode=refuse, row_bytes=None)
-
-
 def _row_bytes(pieces: Sequence[Piece]) -> int | None:
     """Bytes that the dearest row takes: one row of every piece that begins at the same row."""
     stripes: dict[int, int] = {}
@@ -92,9 +82,9 @@ def _fault(info: TensorInfo, pieces: Sequence[Piece]) -> str | None:
     ends: list[dict[int, int]] = []
     for axis, length in enumerate(info.shape):
         cuts = sorted({piece.offset[axis] for piece in pieces})
-        ends.append(dict(zip(cuts, [*cuts[1:], length], strict=True)))
         if cuts[:1] != [0]:
             return f"its {len(pieces)} pieces leave out the beginning of axis {axis}"
+        ends.append(dict(zip(cuts, [*cuts[1:], length], strict=True)))
     filled = len({piece.offset for piece in pieces}) == len(pieces) == prod(len(cuts) for cuts in ends)
     fitting = all(
         end == ends[axis][at]

@@ -51,5 +51,9 @@ class OnnxReader:
                 Finding(code="sparse-tensors", subject=shard, message=f"{model.sparse} sparse tensors were left out")
             )
         return FileContents(
-            format=self.format, containers={"": weights.tensors}, metadata=model.metadata, findings=tuple(findings)
+            format=self.format,
+            containers={"": weights.tensors},
+            metadata=model.metadata,
+            findings=tuple(findings),
+            sources=weights.sources,
         )

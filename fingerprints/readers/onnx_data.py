@@ -57,14 +57,6 @@ _PLAIN: Final = {4: ("F32", "C64"), 10: ("F64", "C128")}
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 
 
-class ExternalFile(SourceFile):
-    """A file beside the model; its handle is given back with the last tensor in it."""
-
-    def __del__(self) -> None:
-        if hasattr(self, "_lock"):
-            self.close()
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where elements lie: `size` bytes of them, or None if only reading tells."""
@@ -81,6 +73,11 @@ class TensorData:
     def __init__(self, source: SourceFile, shard: str) -> None:
         self._source, self._shard = source, shard
         self._files: dict[str, SourceFile] = {}
+
+    @property
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The files beside the model that tensors lie in."""
+        return tuple(self._files.values())
 
     def stored(self, tensor: TensorProto) -> StoredTensor:
         """Return a tensor as it lies in the file; what is wrong with it alone becomes its fault.
@@ -178,7 +175,7 @@ class TensorData:
         path = self._source.path
         target = require_inside(path.parent, location)
         try:
-            found = ExternalFile(target)
+            found = SourceFile(target)
         except NotACheckpoint as error:
             raise CorruptCheckpoint(
                 f"{quoted(str(path))} keeps its weights in {quoted(location)}, which cannot be used: {error.message}",

@@ -16,6 +16,7 @@ import numpy as np
 from fingerprints.checkpoint import Array, TensorInfo
 from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
 from fingerprints.readers.onnx_use import Recurrent
+from fingerprints.readers.row_tensor import take_in_any_order
 from fingerprints.readers.stored_tensor import StoredTensor
 
 _ORDER: Final = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -56,12 +57,7 @@ def _piece(flat: StoredTensor, name: str, *, first: int, rows: int, order: tuple
     row_bytes = prod(tail) * flat.element.bits // 8
 
     def decode(wanted: Rows) -> tuple[Array, int]:
-        source = first + gates[wanted // gate] * gate + wanted % gate
-        place = np.argsort(source)
-        values, count = flat.take(source[place])
-        result = np.empty_like(values)
-        result[place] = values
-        return result, count
+        return take_in_any_order(flat, first + gates[wanted // gate] * gate + wanted % gate)
 
     info = TensorInfo(
         name=name, shape=(rows, *tail), dtype=flat.info.dtype, shard=flat.info.shard, nbytes=rows * row_bytes

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Final
 
 import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding, TensorInfo
 from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
+from fingerprints.readers.element_types import FLOATS
+from fingerprints.readers.onnx_data import transposed
 from fingerprints.readers.onnx_use import Quantisation
 from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.stored_tensor import StoredTensor
-
-_FLOATS: Final = {"F32", "F16", "BF16", "F64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ def dequantised(
         odd = scale if scales is None else zero
         shown = list(odd.info.shape) if odd is not None else []
         fault = fault or f"a scale or zero point of shape {shown} does not fit its shape {list(shape)}"
-    elif scale.info.dtype not in _FLOATS:
+    elif scale.info.dtype not in FLOATS:
         fault = fault or f"its scale is of the type {scale.info.dtype}"
     if fault is not None or scales is None:
         return replace(weight, info=info, fault=fault)
@@ -163,9 +162,7 @@ def _taken(grid: _Grid, rows: Rows, swapped: bool) -> tuple[Array, int]:
         return _halves(grid.halves, rows, swapped)
     stored = grid.stored
     if swapped:
-        height, width = stored.info.shape
-        info = replace(stored.info, shape=(width, height))
-        stored = replace(stored, info=info, strides=(1, width))
+        stored = transposed(stored)
     return stored.take(rows)
 
 

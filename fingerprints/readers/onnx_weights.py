@@ -59,6 +59,11 @@ class Weights:
                 self._show(proto)
 
     @property
+    def sources(self) -> tuple[SourceFile, ...]:
+        """The files beside the model that tensors lie in."""
+        return self._data.sources
+
+    @property
     def findings(self) -> list[Finding]:
         """How many weights are shown otherwise than they are stored, and why."""
         told = (

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Final, Self
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
 from fingerprints.errors import UsageError
+from fingerprints.readers.closing import Closing
 from fingerprints.readers.config import read_config
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder
 from fingerprints.readers.quoting import quoted
+from fingerprints.readers.slabs import take_within
 
 INDEX_NAME: Final = "model_index.json"
 FORMAT: Final = "diffusers"
@@ -36,7 +38,7 @@ def pipeline_parts(folder: Path, found: Sequence[FoundSet]) -> list[FoundSet]:
     )
 
 
-class PipelineCheckpoint:
+class PipelineCheckpoint(Closing):
     """Checkpoints by the name of their sub-folder, which their tensors' names begin with; see `Checkpoint`."""
 
     def __init__(self, origin: Origin, parts: Mapping[str, Checkpoint]) -> None:
@@ -81,6 +83,11 @@ class PipelineCheckpoint:
         checkpoint, inner = self._find(name)
         return checkpoint.take(inner, indices)
 
+    def take_within(self, name: str, place: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Array:
+        """Rows at sorted, distinct `indices` of index `place` along axis 0, shape `(len(indices), *shape[2:])`."""
+        checkpoint, inner = self._find(name)
+        return take_within(checkpoint, inner, place, indices)
+
     def blocks(self, name: str, max_bytes: int = 1 << 25) -> Iterator[Array]:
         """The whole tensor, in order, as flat arrays of at most `max_bytes` each."""
         checkpoint, inner = self._find(name)
@@ -91,14 +98,6 @@ class PipelineCheckpoint:
         with ExitStack() as stack:
             for checkpoint in self._parts.values():
                 stack.callback(checkpoint.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _find(self, name: str) -> tuple[Checkpoint, str]:
         found = self._places.get(name)

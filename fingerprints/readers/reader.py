@@ -19,13 +19,14 @@ class FileContents:
     """What one file holds, known without reading tensor data.
 
     `containers` are the sets of weights in the file by label, the one to use first; most files have one, labelled with
-    the empty string.
+    the empty string. `sources` are further files that tensors are read from.
     """
 
     format: str
     containers: Mapping[str, Mapping[str, RowTensor]]
     metadata: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
 
 
 class Reader(Protocol):

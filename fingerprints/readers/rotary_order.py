@@ -1,9 +1,7 @@
 """Query and key rows in the order of Meta's rotary embedding, put into the order that most checkpoints have.
 
-Meta rotates neighbours, rows 2p and 2p + 1 of a head; the transformers library rotates rows p and p + d/2. So row
-(head, side, p) of the one is row (head, p, side) of the other, which changes no function and every index.
-Source: `permute` in
-https://github.com/huggingface/transformers/blob/main/src/transformers/models/llama/convert_llama_weights_to_hf.py
+Meta rotates neighbours, rows 2p and 2p + 1 of a head; the transformers library rotates rows p and p + d/2. That changes
+no function and every index: see `fingerprints.readers.interleaved_rows`.
 """
 
 from __future__ import annotations
@@ -12,10 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
-
-from fingerprints.checkpoint import Array, Finding
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
+from fingerprints.checkpoint import Finding
+from fingerprints.readers.interleaved_rows import in_order, may_be_heads
 from fingerprints.readers.row_tensor import RowTensor
 
 _QUERY_OR_KEY: Final = re.compile(r"^layers\.\d+\.attention\.w(?P<which>[qk])\.(weight|bias)$")
@@ -40,9 +36,8 @@ def undo_interleaving(
     done: dict[str, RowTensor] = {}
     for name, which in matches.items():
         heads = _heads(which, claims)
-        rows = tensors[name].row_count
-        if heads is not None and tensors[name].info.shape and rows % (2 * heads) == 0 and rows:
-            done[name] = _reordered(tensors[name], heads)
+        if heads is not None and may_be_heads(tensors[name], heads):
+            done[name] = in_order(tensors[name], heads)
     left = len(matches) - len(done)
     findings = []
     if left:
@@ -62,19 +57,3 @@ def _heads(which: str, claims: tuple[Mapping[str, Any], ...]) -> int | None:
             if type(found) is int and 0 < found < 1 << 20:
                 return found
     return None
-
-
-def _reordered(tensor: RowTensor, heads: int) -> DecodedTensor:
-    half = tensor.row_count // heads // 2
-
-    def decode(indices: Rows) -> tuple[Array, int]:
-        head, within = np.divmod(indices, 2 * half)
-        side, at = np.divmod(within, half)
-        stored = head * 2 * half + 2 * at + side
-        order = np.argsort(stored)
-        rows, count = tensor.take(stored[order])
-        result = np.empty_like(rows)
-        result[order] = rows
-        return result, count
-
-    return DecodedTensor(info=tensor.info, decode=decode, row_bytes=tensor.cost(1))

@@ -43,3 +43,12 @@ class RowTensor(Protocol):
     def blocks(self, max_bytes: int) -> Iterator[tuple[Array, int]]:
         """Yield the elements in order as flat arrays of at most `max_bytes`, each with the bytes read for it."""
         ...
+
+
+def take_in_any_order(tensor: RowTensor, rows: npt.NDArray[np.int64]) -> tuple[Array, int]:
+    """Return rows at distinct indices in the order in which these are given, and how many bytes were read for them."""
+    order = np.argsort(rows)
+    found, count = tensor.take(rows[order])
+    given = np.empty_like(found)
+    given[order] = found
+    return given, count

@@ -25,7 +25,7 @@ _HINT = "the index and the shards do not belong together; download all of them a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetContents:
-    """What a set of weights holds; the fields are those of `FileContents`, over all files."""
+    """What a set of weights holds; the fields are those of `FileContents`, over all files, `sources` with these."""
 
     format: str
     containers: Mapping[str, Mapping[str, RowTensor]]
@@ -45,13 +45,13 @@ def read_set(known: FoundSet) -> SetContents:
     if known.fault is not None:
         raise known.fault
     if known.format == DISTRIBUTED and not known.trusted:
-        content, sources = read_distributed(known.folder)
+        content = read_distributed(known.folder)
         return SetContents(
             format=content.format,
             containers=content.containers,
             metadata={},
             findings=content.findings,
-            sources=sources,
+            sources=content.sources,
         )
     findings = [Finding(code="index-unreadable", subject=known.name, message=note) for note in known.notes]
     sources = tuple(
@@ -84,7 +84,7 @@ def read_set(known: FoundSet) -> SetContents:
         containers=containers,
         metadata=metadata,
         findings=tuple(findings),
-        sources=sources,
+        sources=(*sources, *(source for content in contents for source in content.sources)),
     )
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from fingerprints.checkpoint import TensorInfo
 from fingerprints.errors import CheckpointError, CorruptCheckpoint
-from fingerprints.readers.joined_tensor import Piece, broken, join
+from fingerprints.readers.decoded_tensor import broken
+from fingerprints.readers.joined_tensor import Piece, join
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.row_tensor import RowTensor
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprints.checkpoint import Array, Origin, TensorInfo
 from fingerprints.errors import UsageError
+from fingerprints.readers.closing import Closing
 from fingerprints.readers.quoting import quoted
+from fingerprints.readers.row_numbers import row_list, row_range
 from fingerprints.readers.row_tensor import RowTensor
+from fingerprints.readers.slabs import rows_within
 from fingerprints.readers.source import SourceFile
 
 
-class StoredCheckpoint:
+class StoredCheckpoint(Closing):
     """Tensors that lie in files, read by position; see `fingerprints.checkpoint.Checkpoint`."""
 
     def __init__(self, origin: Origin, tensors: Mapping[str, RowTensor], sources: Sequence[SourceFile]) -> None:
@@ -56,19 +58,23 @@ class StoredCheckpoint:
     def rows(self, name: str, start: int, stop: int) -> Array:
         """Rows `[start:stop]`, shape `(stop - start, *shape[1:])`."""
         stored = self._find(name)
-        if not 0 <= start <= stop <= stored.row_count:
-            raise IndexError(f"rows {start}:{stop} of {stored.row_count} rows")
-        return self._counted(stored.take(np.arange(start, stop, dtype=np.int64)))
+        return self._counted(stored.take(row_range(start, stop, stored.row_count)))
 
     def take(self, name: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> Array:
         """Rows at sorted, distinct `indices`, shape `(len(indices), *shape[1:])`; reads no other rows."""
         stored = self._find(name)
-        wanted = np.asarray(indices, dtype=np.int64)
-        if wanted.ndim != 1 or (wanted.size and (wanted[0] < 0 or wanted[-1] >= stored.row_count)):
-            raise IndexError(f"indices must be one list of numbers from 0 to {stored.row_count - 1}")
-        if wanted.size > 1 and not (np.diff(wanted) > 0).all():
-            raise IndexError("indices must be sorted and distinct")
-        return self._counted(stored.take(wanted))
+        return self._counted(stored.take(row_list(indices, stored.row_count)))
+
+    def take_within(self, name: str, place: int, indices: Sequence[int] | npt.NDArray[np.int64]) -> Array:
+        """Rows at sorted, distinct `indices` of index `place` along axis 0, shape `(len(indices), *shape[2:])`.
+
+        Reads no other rows where the tensor lies in order, or in blocks along its last axis.
+        """
+        stored = self._find(name)
+        shape = stored.info.shape
+        if len(shape) < 2 or not 0 <= place < shape[0]:
+            raise IndexError(f"rows inside index {place} of a tensor of shape {shape}")
+        return self._counted(rows_within(stored, place, row_list(indices, shape[1])))
 
     def blocks(self, name: str, max_bytes: int = 1 << 25) -> Iterator[Array]:
         """The whole tensor, in order, as flat arrays of at most `max_bytes` each."""
@@ -79,14 +85,6 @@ class StoredCheckpoint:
         """Give all file handles back."""
         for source in self._sources:
             source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _find(self, name: str) -> RowTensor:
         stored = self._stored.get(name)

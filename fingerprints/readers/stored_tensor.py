@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from fingerprints.checkpoint import Array, TensorInfo
 from fingerprints.errors import UnreadableTensor
 from fingerprints.readers import strided
+from fingerprints.readers.decoded_tensor import unreadable
 from fingerprints.readers.element_types import ElementType
-from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import Region, SourceFile
 
 
@@ -66,6 +66,17 @@ class StoredTensor:
                 read_into(view[start:stop], base + index * row)
         return self.element.decode(raw, shape, swap=self.swap), raw.size
 
+    def slab(self, place: int) -> StoredTensor | None:
+        """Return index `place` along axis 0 as a tensor of its own, None where its rows do not begin with a byte."""
+        shape = self.info.shape[1:]
+        if self.element.stored_bytes(prod(shape[1:])) is None:
+            return None
+        width = prod(shape) if self.strides is None else self.strides[0]
+        before = place * width * self.element.bits // 8
+        info = replace(self.info, shape=shape, nbytes=self.info.nbytes // max(self.row_count, 1), storage=None)
+        strides = None if self.strides is None else self.strides[1:]
+        return replace(self, info=info, offset=self.offset + before, strides=strides)
+
     def blocks(self, max_bytes: int) -> Iterator[tuple[Array, int]]:
         """Yield the elements in order as flat arrays of at most `max_bytes`, each with the bytes read for it."""
         self._require_readable()
@@ -92,12 +103,7 @@ class StoredTensor:
 
     def unreadable(self, reason: str) -> UnreadableTensor:
         """Return the error that says why this tensor, and no other, cannot be read."""
-        return UnreadableTensor(
-            f"the tensor {quoted(self.info.name)} cannot be read: {reason}",
-            path=self.region.path,
-            tensor=self.info.name,
-            hint="the other tensors of the checkpoint can be read; get the file again if this one is needed",
-        )
+        return unreadable(self.info, self.region.path, reason)
 
     def _require_readable(self) -> None:
         if self.fault is not None:

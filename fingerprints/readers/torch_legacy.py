@@ -11,6 +11,7 @@ from typing import Any, Final
 from fingerprints.errors import CorruptCheckpoint
 from fingerprints.readers import torch_globals
 from fingerprints.readers.element_types import ELEMENT_TYPES, OTHER_BYTE_ORDER
+from fingerprints.readers.pickle_imports import imports_metadata
 from fingerprints.readers.pickle_objects import Global, StorageRef
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
@@ -47,7 +48,12 @@ class TorchLegacyReader:
                 label: place_tensors(views, _Storages(source, {}, swap=False).place, source, shard)
                 for label, views in found.items()
             }
-            return FileContents(format="pickle", containers=containers, findings=tuple(findings))
+            return FileContents(
+                format="pickle",
+                containers=containers,
+                findings=tuple(findings),
+                metadata=imports_metadata(names, shard),
+            )
         version, _ = run_pickle(stream, source.size, source.path, max_work=_SMALL)
         if version != _VERSION:
             raise _corrupt(source, stream.tell(), f"its version is not {_VERSION}")
@@ -62,6 +68,7 @@ class TorchLegacyReader:
             format=self.format,
             containers={label: place_tensors(views, storages.place, source, shard) for label, views in found.items()},
             findings=tuple(findings),
+            metadata=imports_metadata(names, shard),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from fingerprints.errors import CorruptCheckpoint, UnsupportedFormat
 from fingerprints.readers.element_types import OTHER_BYTE_ORDER
+from fingerprints.readers.pickle_imports import imports_metadata
 from fingerprints.readers.pickle_objects import StorageRef
 from fingerprints.readers.quoting import listed, quoted
 from fingerprints.readers.reader import FileContents
@@ -51,6 +52,7 @@ class TorchZipReader:
             format="torchscript" if f"{prefix}constants.pkl" in archive.members else self.format,
             containers={label: place_tensors(views, storages.place, source, shard) for label, views in found.items()},
             findings=tuple(findings),
+            metadata=imports_metadata(names, shard),
         )
 
 

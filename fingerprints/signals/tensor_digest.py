@@ -17,6 +17,7 @@ import numpy as np
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.contribution import Contribution
+from fingerprints.errors import UnreadableTensor
 from fingerprints.pairing import Pair
 from fingerprints.samples import PairSample, SampleSettings
 from fingerprints.signals.protocol import SignalContext, method_string
@@ -112,14 +113,17 @@ def content_digest(checkpoint: Checkpoint) -> str:
     Parameters
     ----------
     checkpoint : Checkpoint
-        Read once, in full.
+        Read once, in full; a tensor that cannot be read counts by its name, type and shape.
     """
     whole = hashlib.blake2b(digest_size=32)
     for name in sorted(checkpoint.tensors):
         info = checkpoint.tensors[name]
         whole.update(f"{len(name.encode())}:{name}|{info.dtype}|{info.shape}|".encode())
-        for block in checkpoint.blocks(name, BLOCK):
-            whole.update(np.ascontiguousarray(block).view(np.uint8).reshape(-1).data)
+        try:
+            for block in checkpoint.blocks(name, BLOCK):
+                whole.update(np.ascontiguousarray(block).view(np.uint8).reshape(-1).data)
+        except UnreadableTensor:
+            whole.update(b"unreadable|")
     return f"content:blake2b:{whole.hexdigest()}"
 
 

@@ -15,8 +15,8 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["fingerprints"]):
-    from fingerprints import adapters  # noqa: F401  an import to be instrumented
-    from tests.fuzz.reading import CORPUS, CUT, READERS, place, read
+    from tests.fuzz.reading import CORPUS, READERS, place, read
+    from tests.fuzz.words import WORDS
 
 HEADROOM = 3 << 29
 """Bytes of address space that reading may take beyond those taken at the start."""
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
         found, written, words = Path(scratch, "found"), Path(scratch, "written"), Path(scratch, "words")
         found.mkdir()
         written.mkdir()
-        words.write_text(f'"{"".join(f"\\x{byte:02x}" for byte in CUT)}"\n' if len(READERS[reader].names) > 1 else "")
+        words.write_text("".join(f'"{_spelled(word)}"\n' for word in WORDS[reader]))
         defaults = [
             f"-timeout={SECONDS}",
             f"-max_len={LONGEST}",
@@ -47,6 +47,10 @@ def main(arguments: list[str]) -> None:
         atheris.Setup([sys.argv[0], *defaults, *options, str(found), str(seeds)], _target(reader, written))
         _limit_memory()
         atheris.Fuzz()
+
+
+def _spelled(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
 
 
 def _target(reader: str, folder: Path) -> Callable[[bytes], None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fingerprints.adapters import read_adapter
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError, UsageError
 from fingerprints.readers import open_checkpoint
@@ -73,6 +74,7 @@ def read(path: Path) -> int:
     """
     try:
         with open_checkpoint(path) as checkpoint:
+            read_adapter(checkpoint)
             names = list(checkpoint.tensors)
             few = [*names[: MOST_TENSORS // 2], *names[-(MOST_TENSORS // 2) :]]
             return sum(_read_tensor(checkpoint, name) for name in dict.fromkeys(few))

@@ -14,6 +14,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+import torch
 from gguf import GGMLQuantizationType as Type
 from torch import Tensor
 
@@ -164,10 +165,11 @@ def converted(family: str, kind: Type) -> Derivation:
         tensors, settings = folder.weights(parents[0]), folder.config(parents[0])
         write(target / FILE, tensors, settings, kind)
         same = kind is Type.F16
+        lost = same and any(not torch.equal(value.half().to(value.dtype), value) for value in tensors.values())
         return Truth(
             relation="identical" if same else "derived",
             kinds=(CHANGED[kind], {"kind": "renamed"}, {"kind": "container", "format": "gguf"}),
-            direction="undirected" if same else "a_to_b",
+            direction="undirected" if same and not lost else "a_to_b",
             renames=names(tensors, settings),
             details={"interleaved": ARCHITECTURES[settings["model_type"]].interleaved},
         )
@@ -178,7 +180,6 @@ def converted(family: str, kind: Type) -> Derivation:
         tool="gguf",
         parents=(f"{family}-0",),
         make=make,
-        covered=False,
     )
 
 

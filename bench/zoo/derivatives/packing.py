@@ -170,7 +170,6 @@ def quantised(method: Method, packed: bool) -> Derivation:
         tool="bench",
         parents=("llama-0",),
         make=make,
-        covered=not packed,
     )
 
 

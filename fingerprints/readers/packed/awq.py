@@ -19,11 +19,12 @@ from typing import Any, Final
 import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
+from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed.bits import WORD, WORD_TYPES, Codes, unpack_some
 from fingerprints.readers.packed.claims import claimed_number, claimed_text, packing_claims, width_of_groups
 from fingerprints.readers.packed.columns import ColumnPacked
-from fingerprints.readers.packed.parts import FLOATS, Parts, described, modules_with, refused, unpacked
+from fingerprints.readers.packed.module import Module, Parts, modules_with
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
 
 _BITS: Final = 4
@@ -40,24 +41,24 @@ class Awq:
     def unpack(self, tensors: Tensors, config: Mapping[str, Any]) -> Iterator[Unpacked]:
         """Yield the weights that are packed in this way."""
         claims = packing_claims(config)
-        for prefix, parts in modules_with(tensors, "qweight", "qzeros", "scales"):
-            if is_awq(parts, claims):
-                yield self._weight(prefix, parts, claims)
+        for module in modules_with(tensors, "qweight", "qzeros", "scales"):
+            if is_awq(module.parts, claims):
+                yield self._weight(module, claims)
 
-    def _weight(self, prefix: str, parts: Parts, claims: Mapping[str, Any]) -> Unpacked:
-        words, zeros, scales = parts["qweight"], parts["qzeros"], parts["scales"]
-        reason = _contradiction(parts)
+    def _weight(self, module: Module, claims: Mapping[str, Any]) -> Unpacked:
+        words, zeros, scales = (module.parts[part] for part in ("qweight", "qzeros", "scales"))
+        reason = _contradiction(module)
         if reason:
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         groups, outputs = scales.info.shape
         inputs = words.info.shape[0]
         width = width_of_groups(inputs, groups, claimed_number(claims, "group_size"))
         if width is None:
-            return refused(prefix, parts, self.name, f"{groups} groups do not fit {inputs} inputs")
+            return module.refused(self.name, f"{groups} groups do not fit {inputs} inputs")
         encoding = Encoding(scheme=self.name, bits=_BITS, group_size=width if groups > 1 else None)
-        info = described(prefix, parts, (outputs, inputs), encoding)
+        shape = (outputs, inputs)
         weight = ColumnPacked(
-            info=info,
+            info=module.described(shape, encoding),
             words=words,
             zeros=zeros,
             scales=scales,
@@ -70,7 +71,7 @@ class Awq:
             fields=_fields,
             raised=0,
         )
-        return unpacked(info, parts, DecodedTensor(info=info, decode=weight.decode, row_bytes=None))
+        return module.assembled(shape, encoding, decode=weight.decode, row_bytes=None)
 
 
 def is_awq(parts: Parts, claims: Mapping[str, Any]) -> bool:
@@ -89,13 +90,12 @@ def _pick(words: Array, outputs: Rows) -> Codes:
     return unpack_some(words, _BITS, _fields(outputs)).T
 
 
-def _contradiction(parts: Parts) -> str:
+def _contradiction(module: Module) -> str:
     """Return why the parts cannot belong together; empty if they can."""
-    for part, kinds in (("qweight", WORD_TYPES), ("qzeros", WORD_TYPES), ("scales", FLOATS)):
-        info = parts[part].info
-        if info.dtype not in kinds or len(info.shape) != 2:
-            return f"its {part} is {info.dtype} of shape {info.shape}, not a matrix of {' or '.join(kinds)}"
-    words, zeros, scales = (parts[part].info.shape for part in ("qweight", "qzeros", "scales"))
+    mismatch = module.mismatch({"qweight": WORD_TYPES, "qzeros": WORD_TYPES, "scales": FLOATS})
+    if mismatch:
+        return mismatch
+    words, zeros, scales = (module.parts[part].info.shape for part in ("qweight", "qzeros", "scales"))
     if words[1] * _A_WORD != scales[1] or zeros != (scales[0], words[1]):
         return (
             f"its qweight has the shape {words}, its scales {scales} and its qzeros {zeros}; only the gemm layout of"

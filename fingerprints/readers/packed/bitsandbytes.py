@@ -13,7 +13,7 @@ Format: https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import gcd, prod
 from typing import Any, Final
 
@@ -23,10 +23,11 @@ import numpy.typing as npt
 from fingerprints.checkpoint import Array, Encoding
 from fingerprints.errors import CheckpointError, UnreadableTensor
 from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed import e2m1
 from fingerprints.readers.packed.quant_state import QuantState, read_quant_state
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
-from fingerprints.readers.packed.weight import FLOATS, assembled, float32, is_single, present, refused, row_size
+from fingerprints.readers.packed.weight import assembled, float32, is_single, present, refused, row_size
 from fingerprints.readers.row_tensor import RowTensor
 
 _STATE: Final = re.compile(r"^(?P<weight>.+)\.quant_state\.bitsandbytes__(?P<scheme>nf4|fp4)$")
@@ -181,7 +182,7 @@ def _layout_fault(packed: RowTensor) -> str | None:
 def _parts_fault(parts: Mapping[str, RowTensor | None], state: QuantState, size: int) -> str | None:
     """Say which part is missing or not of the length that the state needs."""
     blocks = -(-size // state.blocksize)
-    wanted: dict[str, tuple[int, frozenset[str]]] = {
+    wanted: dict[str, tuple[int, Collection[str]]] = {
         "quant_map": (16, FLOATS),
         "absmax": (blocks, FLOATS if state.nested is None else frozenset({"U8"})),
     }

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fingerprints.checkpoint import Array, TensorInfo
 from fingerprints.readers.decoded_tensor import Rows
 from fingerprints.readers.packed.bits import Codes, unpack_some
-from fingerprints.readers.packed.parts import at_once, fault, pieces
+from fingerprints.readers.packed.weight import at_once, fault, pieces
 from fingerprints.readers.row_tensor import RowTensor
 
 Pick = Callable[[Array, Rows], Codes]

@@ -24,11 +24,11 @@ import numpy as np
 
 from fingerprints.checkpoint import Encoding
 from fingerprints.errors import UnreadableTensor
-from fingerprints.readers.decoded_tensor import DecodedTensor
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed.bits import WORD_TYPES, words_for
 from fingerprints.readers.packed.claims import claimed_number, packing_claims, width_of_groups
 from fingerprints.readers.packed.integer_rows import IntegerRows
-from fingerprints.readers.packed.parts import FLOATS, Parts, described, modules_with, refused, unpacked
+from fingerprints.readers.packed.module import Module, Parts, modules_with
 from fingerprints.readers.packed.rows import decode_rows, groups_of
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
 
@@ -44,25 +44,25 @@ class CompressedTensors:
     def unpack(self, tensors: Tensors, config: Mapping[str, Any]) -> Iterator[Unpacked]:
         """Yield the weights that are packed in this way."""
         claims = _weight_claims(config)
-        for prefix, parts in modules_with(tensors, "weight_packed", "weight_scale", "weight_shape", optional=_OPTIONAL):
-            yield self._packed(prefix, parts, claims)
-        for prefix, parts in modules_with(tensors, "weight", "weight_scale", optional=_OPTIONAL):
-            if parts["weight"].info.dtype == "I8":
-                yield self._plain(prefix, parts, claims)
+        for module in modules_with(tensors, "weight_packed", "weight_scale", "weight_shape", optional=_OPTIONAL):
+            yield self._packed(module, claims)
+        for module in modules_with(tensors, "weight", "weight_scale", optional=_OPTIONAL):
+            if module.parts["weight"].info.dtype == "I8":
+                yield self._plain(module, claims)
 
-    def _packed(self, prefix: str, parts: Parts, claims: list[Mapping[str, Any]]) -> Unpacked:
-        words = parts["weight_packed"].info
+    def _packed(self, module: Module, claims: list[Mapping[str, Any]]) -> Unpacked:
+        words = module.parts["weight_packed"].info
         if words.dtype not in WORD_TYPES or len(words.shape) not in (2, 3):
             reason = f"its weight_packed is {words.dtype} of shape {words.shape}, not 2 or 3 axes of I32"
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         try:
-            shape = _read_shape(parts)
+            shape = _read_shape(module.parts)
         except UnreadableTensor as error:
-            return refused(prefix, parts, self.name, error.message)
+            return module.refused(self.name, error.message)
         if shape is None or shape[:-1] != words.shape[:-1]:
             reason = f"its weight_shape is no shape of a weight whose weight_packed has the shape {words.shape}"
-            return refused(prefix, parts, self.name, reason)
-        zeros = parts.get("weight_zero_point")
+            return module.refused(self.name, reason)
+        zeros = module.parts.get("weight_zero_point")
         fitting = [
             bits
             for bits in range(1, 9)
@@ -73,38 +73,36 @@ class CompressedTensors:
         bits = fitting[0] if len(fitting) == 1 else claimed.pop() if len(claimed) == 1 else None
         if bits is None:
             reason = f"{len(fitting)} numbers of bits fit {words.shape[-1]} words for {shape[-1]} inputs"
-            return refused(prefix, parts, self.name, reason)
-        return self._weight(prefix, parts, shape, bits, claims)
+            return module.refused(self.name, reason)
+        return self._weight(module, shape, bits, claims)
 
-    def _plain(self, prefix: str, parts: Parts, claims: list[Mapping[str, Any]]) -> Unpacked:
+    def _plain(self, module: Module, claims: list[Mapping[str, Any]]) -> Unpacked:
         numbers = {claimed_number(claim, "num_bits") for claim in claims}
         bits = numbers.pop() if len(numbers) == 1 else None
-        return self._weight(prefix, parts, parts["weight"].info.shape, bits if bits and bits < 8 else 8, claims)
+        return self._weight(module, module.parts["weight"].info.shape, bits if bits and bits < 8 else 8, claims)
 
-    def _weight(
-        self, prefix: str, parts: Parts, shape: tuple[int, ...], bits: int, claims: list[Mapping[str, Any]]
-    ) -> Unpacked:
-        scale = parts["weight_scale"].info
+    def _weight(self, module: Module, shape: tuple[int, ...], bits: int, claims: list[Mapping[str, Any]]) -> Unpacked:
+        scale = module.parts["weight_scale"].info
         groups = groups_of(scale.shape, shape) if len(shape) > 1 else None
         if groups is None or scale.dtype not in FLOATS:
             reason = f"its weight_scale is {scale.dtype} of shape {scale.shape}, for a weight of shape {shape}"
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         sizes = {claimed_number(claim, "group_size") for claim in claims}
         width = width_of_groups(shape[-1], groups, sizes.pop() if len(sizes) == 1 else None)
         if width is None:
-            return refused(prefix, parts, self.name, f"{groups} groups do not fit {shape[-1]} inputs")
-        reason = _contradiction(parts, shape, groups, bits)
+            return module.refused(self.name, f"{groups} groups do not fit {shape[-1]} inputs")
+        reason = _contradiction(module.parts, shape, groups, bits)
         if reason:
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         encoding = Encoding(scheme=self.name, bits=bits, group_size=width if groups > 1 else None)
-        info = described(prefix, parts, shape, encoding)
-        rows = IntegerRows(info=info, parts=parts, bits=bits, width=width, groups=groups)
-        weight = DecodedTensor(
-            info=info,
+        info = module.described(shape, encoding)
+        rows = IntegerRows(info=info, parts=module.parts, bits=bits, width=width, groups=groups)
+        return module.assembled(
+            shape,
+            encoding,
             decode=lambda indices: decode_rows(shape, indices, rows.compute),
             row_bytes=rows.most_a_row() if prod(shape) else 0,
         )
-        return unpacked(info, parts, weight)
 
 
 def _weight_claims(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fingerprints.checkpoint import Encoding
 from fingerprints.readers.packed.scaled import scaled
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
-from fingerprints.readers.packed.weight import FLOAT8, present, refused
+from fingerprints.readers.packed.weight import FLOAT8, FP8, present, refused
 
 _WEIGHT: Final = ".weight"
-_ENCODING: Final = Encoding(scheme="fp8", bits=8)
 
 
 class Fp8:
@@ -44,9 +42,9 @@ class Fp8:
             parts = (name, *scales, *present(tensors, *notes))
             if len(scales) > 1:
                 reason = f"{len(scales)} tensors claim to be its scales"
-                yield refused(name, tensors, parts, encoding=_ENCODING, reason=reason)
+                yield refused(name, tensors, parts, encoding=FP8[tensor.info.dtype], reason=reason)
             elif scales:
-                yield scaled(name, tensors, parts, encoding=_ENCODING, claimed=claimed)
+                yield scaled(name, tensors, parts, encoding=FP8[tensor.info.dtype], claimed=claimed)
 
 
 def _claimed_block(config: Mapping[str, Any]) -> tuple[int, ...]:

@@ -20,12 +20,13 @@ from typing import Any, Final
 import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
+from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed.awq import is_awq
 from fingerprints.readers.packed.bits import WORD, WORD_TYPES, Codes, unpack_all, words_for
 from fingerprints.readers.packed.claims import claimed_number, claimed_text, packing_claims, width_of_groups
 from fingerprints.readers.packed.columns import ColumnPacked
-from fingerprints.readers.packed.parts import FLOATS, Parts, described, modules_with, refused, unpacked
+from fingerprints.readers.packed.module import Module, Parts, modules_with
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
 
 _BITS: Final = (2, 3, 4, 8)
@@ -42,32 +43,33 @@ class Gptq:
     def unpack(self, tensors: Tensors, config: Mapping[str, Any]) -> Iterator[Unpacked]:
         """Yield the weights that are packed in this way."""
         claims = packing_claims(config)
-        for prefix, parts in modules_with(tensors, "qweight", "qzeros", "scales", optional=("g_idx",)):
-            if not is_awq(parts, claims):
-                yield self._weight(prefix, parts, claims)
+        for module in modules_with(tensors, "qweight", "qzeros", "scales", optional=("g_idx",)):
+            if not is_awq(module.parts, claims):
+                yield self._weight(module, claims)
 
-    def _weight(self, prefix: str, parts: Parts, claims: Mapping[str, Any]) -> Unpacked:
-        reason = _contradiction(parts)
+    def _weight(self, module: Module, claims: Mapping[str, Any]) -> Unpacked:
+        parts = module.parts
+        reason = _contradiction(module)
         if reason:
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         words, zeros, scales, order = parts["qweight"], parts["qzeros"], parts["scales"], parts.get("g_idx")
         groups, outputs = scales.info.shape
         bits = _bits(parts, claims)
         if bits is None:
             shapes = f"qweight of shape {words.info.shape} and qzeros of shape {zeros.info.shape}"
-            return refused(prefix, parts, self.name, f"no number of bits of {_BITS} fits {shapes}")
+            return module.refused(self.name, f"no number of bits of {_BITS} fits {shapes}")
         format_ = claimed_text(claims, "checkpoint_format") or claimed_text(claims, "format")
         if format_ == _PLANAR and WORD % bits:
-            return refused(prefix, parts, self.name, f"{bits} bits in separate planes are not decoded")
+            return module.refused(self.name, f"{bits} bits in separate planes are not decoded")
         inputs = _inputs(parts, bits)
         width = width_of_groups(inputs, groups, claimed_number(claims, "group_size"))
         if width is None:
-            return refused(prefix, parts, self.name, f"{groups} groups do not fit {inputs} inputs")
+            return module.refused(self.name, f"{groups} groups do not fit {inputs} inputs")
         encoding = Encoding(scheme=self.name, bits=bits, group_size=width if groups > 1 else None)
-        info = described(prefix, parts, (outputs, inputs), encoding)
+        shape = (outputs, inputs)
         step = bits // (bits & -bits)
         weight = ColumnPacked(
-            info=info,
+            info=module.described(shape, encoding),
             words=words,
             zeros=zeros,
             scales=scales,
@@ -80,7 +82,7 @@ class Gptq:
             fields=lambda outputs: outputs,
             raised=0 if format_ in _TRUE_ZEROS else 1,
         )
-        return unpacked(info, parts, DecodedTensor(info=info, decode=weight.decode, row_bytes=None))
+        return module.assembled(shape, encoding, decode=weight.decode, row_bytes=None)
 
 
 def _pick(words: Array, outputs: Rows, *, bits: int) -> Codes:
@@ -88,12 +90,12 @@ def _pick(words: Array, outputs: Rows, *, bits: int) -> Codes:
     return unpack_all(columns, bits, columns.shape[1] * WORD // bits)
 
 
-def _contradiction(parts: Parts) -> str:
+def _contradiction(module: Module) -> str:
     """Return why the parts cannot belong together, whatever the number of bits; empty if they can."""
-    for part, kinds, rank in (("qweight", WORD_TYPES, 2), ("qzeros", WORD_TYPES, 2), ("scales", FLOATS, 2)):
-        info = parts[part].info
-        if info.dtype not in kinds or len(info.shape) != rank:
-            return f"its {part} is {info.dtype} of shape {info.shape}, not a matrix of {' or '.join(kinds)}"
+    mismatch = module.mismatch({"qweight": WORD_TYPES, "qzeros": WORD_TYPES, "scales": FLOATS})
+    if mismatch:
+        return mismatch
+    parts = module.parts
     words, zeros, scales = (parts[part].info.shape for part in ("qweight", "qzeros", "scales"))
     if words[1] != scales[1] or zeros[0] != scales[0] or not scales[0]:
         return f"its qweight has the shape {words}, its scales {scales} and its qzeros {zeros}"

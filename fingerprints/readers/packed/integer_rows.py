@@ -9,8 +9,9 @@ import numpy as np
 from fingerprints.checkpoint import Array, TensorInfo
 from fingerprints.readers.decoded_tensor import Rows
 from fingerprints.readers.packed.bits import WORD_TYPES, unpack_all, unpack_some, words_of
-from fingerprints.readers.packed.parts import Parts, fault
+from fingerprints.readers.packed.module import Parts
 from fingerprints.readers.packed.rows import side_rows, spread
+from fingerprints.readers.packed.weight import fault
 from fingerprints.readers.row_tensor import RowTensor
 
 

@@ -22,10 +22,11 @@ from typing import Any, Final
 import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding
-from fingerprints.readers.decoded_tensor import DecodedTensor, Rows
+from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed.bits import WORD, unpack_all
 from fingerprints.readers.packed.claims import claimed_number, packing_claims
-from fingerprints.readers.packed.parts import FLOATS, Parts, described, modules_with, refused, unpacked
+from fingerprints.readers.packed.module import Module, Parts, modules_with
 from fingerprints.readers.packed.rows import decode_rows, side_rows, spread
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
 
@@ -43,34 +44,34 @@ class Mlx:
         """Yield the weights that are packed in this way."""
         found = config.get("quantization")
         claims = found if isinstance(found, Mapping) else packing_claims(config)
-        for prefix, parts in modules_with(tensors, "weight", "scales", "biases"):
-            if parts["weight"].info.dtype == "U32":
-                own = claims.get(prefix.removesuffix("."))
-                yield self._weight(prefix, parts, [own, claims] if isinstance(own, Mapping) else [claims])
+        for module in modules_with(tensors, "weight", "scales", "biases"):
+            if module.parts["weight"].info.dtype == "U32":
+                own = claims.get(module.prefix.removesuffix("."))
+                yield self._weight(module, [own, claims] if isinstance(own, Mapping) else [claims])
 
-    def _weight(self, prefix: str, parts: Parts, claims: list[Mapping[str, Any]]) -> Unpacked:
-        words, scales, biases = (parts[part].info for part in ("weight", "scales", "biases"))
+    def _weight(self, module: Module, claims: list[Mapping[str, Any]]) -> Unpacked:
+        words, scales, biases = (module.parts[part].info for part in ("weight", "scales", "biases"))
         if scales.dtype not in FLOATS or biases.dtype not in FLOATS:
             reason = f"its scales are {scales.dtype} and its biases {biases.dtype}, not {' or '.join(FLOATS)}"
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         rank = len(words.shape)
         if scales.shape != biases.shape or rank < 2 or scales.shape[:-1] != words.shape[:-1] or not scales.shape[-1]:
             reason = f"it has the shape {words.shape}, its scales {scales.shape} and its biases {biases.shape}"
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         layout = _layout(words.shape[-1], scales.shape[-1], claims)
         if layout is None:
             reason = f"no bits and group size fit {words.shape[-1]} words and {scales.shape[-1]} groups a row"
-            return refused(prefix, parts, self.name, reason)
+            return module.refused(self.name, reason)
         bits, width = layout
         shape = (*words.shape[:-1], scales.shape[-1] * width)
-        info = described(prefix, parts, shape, Encoding(scheme=self.name, bits=bits, group_size=width))
-        compute = partial(_compute, parts=parts, bits=bits, width=width, inputs=shape[-1])
-        weight = DecodedTensor(
-            info=info,
+        stored = sum(part.info.nbytes for part in module.parts.values())
+        compute = partial(_compute, parts=module.parts, bits=bits, width=width, inputs=shape[-1])
+        return module.assembled(
+            shape,
+            Encoding(scheme=self.name, bits=bits, group_size=width),
             decode=lambda indices: decode_rows(shape, indices, compute),
-            row_bytes=info.nbytes // max(shape[0], 1) if prod(shape) else 0,
+            row_bytes=stored // max(shape[0], 1) if prod(shape) else 0,
         )
-        return unpacked(info, parts, weight)
 
 
 def _layout(words: int, groups: int, claims: list[Mapping[str, Any]]) -> tuple[int, int] | None:

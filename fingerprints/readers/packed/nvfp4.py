@@ -18,9 +18,11 @@ import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding
 from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed import e2m1
+from fingerprints.readers.packed.rows import side_rows
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
-from fingerprints.readers.packed.weight import FLOATS, assembled, float32, is_single, present, refused, row_size, single
+from fingerprints.readers.packed.weight import assembled, float32, is_single, present, refused, row_size
 
 _GROUP_OF: Final = {"F8_E4M3": 16, "U8": 32, "F8_E8M0": 32}
 """How many numbers share a scale, by the type of the scales."""
@@ -80,13 +82,7 @@ def _weight(name: str, tensors: Tensors, packed_name: str, kind: str) -> Unpacke
         count += more
         factors = float32(stored.view(ml_dtypes.float8_e8m0fnu) if kind == "U8" else stored)
         for whole in wholes:
-            tensor = tensors[whole]
-            value: Array | np.float32
-            if is_single(tensor):
-                value, more = single(tensor)
-            else:
-                value, more = tensor.take(rows)
-                value = float32(value).reshape(-1, *(1,) * (factors.ndim - 1))
+            value, more = side_rows(tensors[whole], rows, factors.ndim)
             count += more
             with np.errstate(all="ignore"):
                 factors = factors * value if whole == factor else factors / value

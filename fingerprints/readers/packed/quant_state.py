@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from fingerprints.errors import CorruptCheckpoint
 from fingerprints.readers.bounded_json import parse_object
+from fingerprints.readers.packed.weight import path_of
 from fingerprints.readers.reader import MAX_RANK
 from fingerprints.readers.row_tensor import RowTensor
 
@@ -46,7 +46,7 @@ def read_quant_state(tensor: RowTensor) -> QuantState:
     CorruptCheckpoint
         When it is not what the library writes; the message is about the state alone.
     """
-    path = Path(tensor.info.shard)
+    path = path_of(tensor)
     if tensor.info.dtype != "U8" or len(tensor.info.shape) != 1 or not 0 < tensor.info.nbytes <= MAX_STATE:
         raise CorruptCheckpoint(
             f"its quant_state is {tensor.info.dtype} of shape {list(tensor.info.shape)}, not U8 of 1 to {MAX_STATE}",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
 from fingerprints.checkpoint import Array
-from fingerprints.readers.decoded_tensor import Rows
-from fingerprints.readers.packed.parts import at_once
+from fingerprints.readers.decoded_tensor import Decode, Rows
+from fingerprints.readers.packed.weight import at_once, float32, is_single
 from fingerprints.readers.row_tensor import RowTensor
 
-Compute = Callable[[Rows], tuple[Array, int]]
 
-
-def decode_rows(shape: tuple[int, ...], indices: Rows, compute: Compute) -> tuple[Array, int]:
+def decode_rows(shape: tuple[int, ...], indices: Rows, compute: Decode) -> tuple[Array, int]:
     """Compute rows of a weight of a shape a piece at a time, as float32, and count the bytes read for them.
 
     Steps that are not finite make numbers that are not, without a warning.
@@ -44,13 +41,13 @@ def groups_of(shape: tuple[int, ...], weight: tuple[int, ...]) -> int | None:
 def side_rows(tensor: RowTensor, indices: Rows, rank: int) -> tuple[Array, int]:
     """Return the values for rows of a weight of so many axes, to be broadcast but for the last, as float32."""
     shape = tensor.info.shape
-    if prod(shape) == 1:
+    if is_single(tensor):
         values, count = tensor.take(np.zeros(1, dtype=np.int64))
-        return values.reshape((1,) * rank).astype(np.float32), count
+        return float32(values).reshape((1,) * rank), count
     values, count = tensor.take(indices)
     if len(shape) == 1:
         values = values.reshape(-1, *(1,) * (rank - 1))
-    return values.astype(np.float32), count
+    return float32(values), count
 
 
 def spread(values: Array, group: Rows | None) -> Array:

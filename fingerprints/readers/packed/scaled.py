@@ -9,8 +9,9 @@ import numpy as np
 
 from fingerprints.checkpoint import Array, Encoding
 from fingerprints.readers.decoded_tensor import Rows
+from fingerprints.readers.element_types import FLOATS
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
-from fingerprints.readers.packed.weight import FLOATS, assembled, float32, is_single, refused, row_size
+from fingerprints.readers.packed.weight import assembled, float32, is_single, refused, row_size
 from fingerprints.readers.row_tensor import RowTensor
 
 _USUAL_BLOCK: Final = 128

@@ -15,7 +15,7 @@ from typing import Any, Final
 from fingerprints.checkpoint import Encoding
 from fingerprints.readers.packed.scaled import scaled
 from fingerprints.readers.packed.scheme import Tensors, Unpacked
-from fingerprints.readers.packed.weight import FLOAT8, present
+from fingerprints.readers.packed.weight import FLOAT8, FP8, present
 
 _QDATA: Final = "_qdata"
 
@@ -36,5 +36,5 @@ class TorchAo:
             if known and f"{stem}_scale" in tensors and name not in tensors:
                 zero = None if is_float else next(iter(present(tensors, f"{stem}_zero_point")), None)
                 parts = (part, f"{stem}_scale", *(() if zero is None else (zero,)))
-                encoding = Encoding(scheme="fp8" if is_float else "int8", bits=8)
+                encoding = FP8[tensor.info.dtype] if is_float else Encoding(scheme="int8", bits=8)
                 yield scaled(name, tensors, parts, encoding=encoding, zero=zero)

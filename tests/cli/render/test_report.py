@@ -185,6 +185,8 @@ def test_an_inspection_shows_what_the_checkpoint_holds() -> None:
         "14336 x 4096",
         "chosen",
         "weight-sets-disagree",
+        "fused_qkv",
+        "query, key, value",
     ):
         assert part in drawn
     assert "1; 2 x 2; 1 more" in drawn

@@ -37,6 +37,14 @@ def opened(tmp_path: Path, nodes: list[bytes], tensors: list[bytes]) -> Checkpoi
     return open_checkpoint(path)
 
 
+def open_files() -> list[str]:
+    """What the handles of this process lead to, where the system tells."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("the system does not list handles")
+    return [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
+
+
 def whole(checkpoint: Checkpoint, name: str) -> Array:
     """All elements; rows, single rows and blocks must agree about them."""
     info = checkpoint.tensors[name]
@@ -262,7 +270,9 @@ def test_external_data(tmp_path: Path) -> None:
     checkpoint = opened(tmp_path, [node("MatMul", ["x", "w"], ["y"])], [external("w", (6, 10), 1, **entries)])
     assert checkpoint.tensors["w"].shard == "model.onnx_data"
     np.testing.assert_array_equal(whole(checkpoint, "w"), WEIGHT.T)
+    assert str(tmp_path / "model.onnx_data") in open_files()
     checkpoint.close()
+    assert not [path for path in open_files() if path.startswith(str(tmp_path))]
 
 
 def test_rows_cost_no_more_than_they_hold(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def test_a_claimed_block_size_settles_what_shapes_leave_open(tmp_path: Path) -> 
     claim = {"quantization_config": {"weight_block_size": [140, 110]}}
     (tmp_path / "config.json").write_text(json.dumps(claim))
     with open_checkpoint(tmp_path) as checkpoint:
-        assert checkpoint.tensors["x.weight"].encoding == Encoding(scheme="fp8", bits=8, group_size=110)
+        assert checkpoint.tensors["x.weight"].encoding == Encoding(
+            scheme="fp8", bits=8, group_size=110, fraction_bits=3
+        )
         np.testing.assert_array_equal(checkpoint.rows("x.weight", 0, 300), (packed.float() * blocks_of(140, 110)))
 
 
