@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import product
 
 from fingerprints.templates import SLOT
 
@@ -82,6 +83,8 @@ def role_table() -> RoleTable:
             in_layer.setdefault(in_block, role)
         elif "." not in name:
             outside.setdefault(name, role)
+    for role, spelt in own["in_layer_combined"].items():
+        in_layer |= {f"{module}.{name}": role for module, name in product(spelt["modules"], spelt["names"])}
     return RoleTable(axes=axes, in_layer={**in_layer, **own["in_layer"]}, outside={**outside, **own["outside"]})
 
 

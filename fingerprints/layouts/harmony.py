@@ -45,6 +45,8 @@ class Layout(Protocol):
 
 LAYOUTS: tuple[Layout, ...] = (StackedExperts(), WeightNorm(), TurnedMatrices(), FusedGateUp(), FusedQkv())
 """Every layout, in the order in which they are undone: a fused matrix must be turned before it is taken apart."""
+MOST_ROUNDS = 4
+"""Of one layout; what one side's change calls for on the other takes a second: leaves, then roles, then names."""
 
 
 def harmonised(a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> tuple[Checkpoint, Checkpoint, tuple[LayoutNote, ...]]:
@@ -60,17 +62,22 @@ def harmonised(a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> tuple[Checkpoi
     Returns
     -------
     a, b : Checkpoint
-        Views where something was done. B is looked at after A, so that only one of two sides is turned.
+        Views where something was done.
     notes : tuple of LayoutNote
-        What was done, in the order of the layouts.
+        What was done, in the order of the layouts. Swapping the arguments swaps the sides of the notes: each layout
+        looks at both sides as they are before it changes either, and again after that, until nothing is left to do.
     """
     notes: list[LayoutNote] = []
     sides = {label: LayoutSide(label=label, checkpoint=side, seed=seed) for label, side in (("a", a), ("b", b))}
     for layout in LAYOUTS:
-        for label, facing in (("a", "b"), ("b", "a")):
-            if (relaying := layout.find(sides[label], sides[facing])).views:
+        for _ in range(MOST_ROUNDS):
+            found = {label: layout.find(sides[label], sides[facing]) for label, facing in (("a", "b"), ("b", "a"))}
+            changes = {label: relaying for label, relaying in found.items() if relaying.views}
+            for label, relaying in changes.items():
                 notes.append(_note(label, layout, relaying))
                 sides[label] = replace(sides[label], checkpoint=_relaid(sides[label].checkpoint, relaying))
+            if not changes:
+                break
     return sides["a"].checkpoint, sides["b"].checkpoint, tuple(notes)
 
 

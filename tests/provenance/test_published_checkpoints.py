@@ -178,6 +178,31 @@ def test_retrained_detectors_are_independent_though_their_filters_are_equal(sile
     assert any("forward_basis_buffer" in found.subject for found in result.a.findings if found.code == "not-learned")
 
 
+def test_an_int8_onnx_without_names_is_the_float_model_quantised(minilm: Path, minilm_int8: Path) -> None:
+    result = compare(minilm, minilm_int8)
+    assert result.verdict.relation is Relation.DERIVED
+    (kind,) = [kind for kind in result.verdict.kinds if kind.kind == "quantised"]
+    assert (kind.parameters["bits"], kind.parameters["side"]) == (8, "b")
+    assert result.architecture.paired >= 101
+    assert result.verdict.coverage is not None
+    assert min(result.verdict.coverage.a, result.verdict.coverage.b) > 0.99
+
+
+@pytest.mark.parametrize("version", ["5.1.2", "6.2.3"])
+def test_torchscript_and_onnx_of_one_version_are_identical(silero: dict[str, Path], version: str) -> None:
+    result = compare(silero[version] / "silero_vad.jit", silero[version] / "silero_vad.onnx")
+    assert result.verdict.relation is Relation.IDENTICAL
+
+
+def test_a_file_of_last_versions_weights_under_this_versions_name_is_found(silero: dict[str, Path]) -> None:
+    mislabelled = silero["6.2.3"] / "silero_vad_half.onnx"
+    old = compare(silero["5.1.2"] / "silero_vad.onnx", mislabelled)
+    assert old.verdict.relation is Relation.DERIVED
+    assert old.verdict.coverage is not None
+    assert old.verdict.coverage.b > 0.99
+    assert compare(silero["6.2.3"] / "silero_vad.onnx", mislabelled).verdict.relation is Relation.INDEPENDENT
+
+
 def test_threads_change_no_number(rxnfp: Path) -> None:
     one, many = (
         compare(rxnfp / "bert_ft", rxnfp / "bert_ft_10k_25s", Options(threads=threads, rows=64)) for threads in (1, 4)
