@@ -18,11 +18,13 @@ https://flax.readthedocs.io/en/latest/guides/converting_and_upgrading/convert_py
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
-from fingerprints.anatomy import Part, PartKind
+from fingerprints.anatomy import Part, PartKind, under
 from fingerprints.checkpoint import TensorInfo
 from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying
 from fingerprints.layouts.views import Turned, seen_as
+from fingerprints.templates import SLOT, templates
 
 _ORDERS = {2: (1, 0), 4: (3, 2, 0, 1)}
 
@@ -34,13 +36,12 @@ class TurnedMatrices:
 
     def find(self, side: LayoutSide, other: LayoutSide | None) -> Relaying:
         """One view a matrix that is turned."""
-        tensors = side.checkpoint.tensors
         told = _told(side, other)
         if not told and other is not None and not _told(other, side):
             told = {name: name for name in _by_name(side, other)}
         collected = Collected(side)
         for name, shown in told.items():
-            collected.add(_turn(tensors[name], shown))
+            collected.add(_turn(side.checkpoint.tensors[name], shown))
         return collected.relaying()
 
 
@@ -67,44 +68,52 @@ def _kernels(side: LayoutSide, other: LayoutSide | None) -> list[str]:
     """Tensors called `kernel` that have inputs first, where the other side calls none so."""
     if other is not None and any(name.endswith(".kernel") for name in other.checkpoint.tensors):
         return []
-    parts = side.anatomy.parts
-    found = [name for name, part in parts.items() if name.endswith(".kernel") and len(part.shape) in _ORDERS]
-    by_namesake = _by_namesake(found, side, other) if other else {}
+    tensors = side.checkpoint.tensors
+    found = {n: info for n, info in tensors.items() if n.endswith(".kernel") and len(info.shape) in _ORDERS}
+    if not found:
+        return []
+    stacks = {name: _stack(template) for name, (template, _) in templates(found).items()}
+    by_namesake = _by_namesake(found, other) if other else {}
     by_stack: dict[str, set[bool]] = defaultdict(set)
     for name, turned in by_namesake.items():
-        by_stack[_stack(parts[name])].add(turned)
-    output_first = {
-        part.tower for part in parts.values() if part.axes and not part.transposed and _two_lengths(part.shape)
-    }
+        by_stack[stacks[name]].add(turned)
+    output_first = _output_first(side)
 
     def has_inputs_first(name: str) -> bool:
         if name in by_namesake:
             return by_namesake[name]
-        if len(votes := by_stack[_stack(parts[name])]) == 1:
+        if len(votes := by_stack[stacks[name]]) == 1:
             return next(iter(votes))
-        return parts[name].layer is None or parts[name].tower not in output_first
+        return not any(under(name, path) for path in output_first)
 
     return [name for name in found if has_inputs_first(name)]
 
 
-def _by_namesake(kernels: list[str], side: LayoutSide, other: LayoutSide) -> dict[str, bool]:
+def _by_namesake(kernels: Mapping[str, TensorInfo], other: LayoutSide) -> dict[str, bool]:
     """Whether a kernel must be turned to have the shape of the other side's `weight`, where one of the two fits."""
     found: dict[str, bool] = {}
-    for name in kernels:
+    for name, info in kernels.items():
         namesake = other.checkpoint.tensors.get(_as_weight(name))
-        shape = side.checkpoint.tensors[name].shape
-        if namesake is not None and shape != _turned(shape) and namesake.shape in (shape, _turned(shape)):
-            found[name] = namesake.shape != shape
+        shape, turned = info.shape, _turned(info.shape)
+        if namesake is not None and shape != turned and namesake.shape in (shape, turned):
+            found[name] = namesake.shape == turned
     return found
 
 
-def _stack(part: Part) -> str:
-    """Path of the modules that are numbered alike; the part's own where none is numbered."""
-    return part.template.partition("{i}")[0]
+def _output_first(side: LayoutSide) -> set[str]:
+    """Paths of the stacks whose matrices have outputs first by the length of the residual stream."""
+    shown = {
+        part.tower
+        for part in side.anatomy.parts.values()
+        if part.layer is not None and part.axes and not part.transposed
+        if len(part.shape) == 2 and part.shape[0] != part.shape[1]
+    }
+    return {path for path in shown if not side.anatomy.towers[path].input_first}
 
 
-def _two_lengths(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 and shape[0] != shape[1]
+def _stack(template: str) -> str:
+    """Path of the modules that are numbered alike; the template's own where nothing is numbered."""
+    return template.partition(SLOT)[0]
 
 
 def _by_role(side: LayoutSide, other: LayoutSide | None) -> list[Part]:
@@ -140,7 +149,7 @@ def _by_name(side: LayoutSide, other: LayoutSide) -> list[str]:
         shape = mine[name].shape
         if len(shape) != 2 or 1 in shape or len(theirs[name].shape) != 2:
             continue
-        stack = _stack(mine[name])
+        stack = _stack(mine[name].template)
         if shape[0] == shape[1]:
             if mine[name].index and theirs[name].shape == shape:
                 square.setdefault(stack, []).append(name)

@@ -22,12 +22,13 @@ from fingerprints.readers.recognition import READERS, find_reader
 from fingerprints.readers.sharded_sets import (
     INDEX,
     RANK,
-    SLICE,
     distributed_set,
+    format_of,
     indexed_set,
     megatron_set,
     numbered_set,
     shard_groups,
+    slice_groups,
     sliced_set,
 )
 from fingerprints.readers.source import SourceFile
@@ -66,10 +67,10 @@ def find_sets(folder: Path, *, nested: bool = True) -> list[FoundSet]:
         if not any(set(members) <= set(known.files) for known in found):
             found.append(numbered_set(folder, stem, suffix, members, files))
     taken = {name for known in found for name in known.files} | {name for group in groups.values() for name in group}
-    slices = [name for name in left if SLICE.match(name)]
-    if len(slices) > 1 and len({name.rpartition(".")[2] for name in slices}) == 1:
-        found.append(sliced_set(folder, slices, files))
-        taken.update(slices)
+    for slices in slice_groups(left):
+        if len(slices) > 1 or format_of(folder, slices[0]) is not None:
+            found.append(sliced_set(folder, slices, files))
+            taken.update(slices)
     found += [
         single
         for name in left

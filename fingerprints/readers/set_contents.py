@@ -65,13 +65,13 @@ def read_set(known: FoundSet) -> SetContents:
             source.close()
     for content in contents:
         findings += content.findings
-    if len(contents) == 1 and known.index is None:
-        containers = contents[0].containers
-    elif known.format == SLICES:
+    if known.format == SLICES:
         params, unusable = read_config(known.folder, PARAMS)
         slices = [next(iter(content.containers.values())) for content in contents]
         findings += unusable
         containers = {"": join_slices(known.folder, slices, params)}
+    elif len(contents) == 1 and known.index is None:
+        containers = contents[0].containers
     else:
         tensors = _merge(known, contents)
         findings += _check_index(known, tensors)

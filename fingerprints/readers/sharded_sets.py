@@ -21,7 +21,7 @@ from fingerprints.readers.source import SourceFile
 
 INDEX: Final = re.compile(r"^(?P<stem>.+)(?P<suffix>\.safetensors|\.bin)\.index(?P<variant>\.[\w-]+)?\.json$")
 """Names of index files."""
-SLICE: Final = re.compile(r"^consolidated\.(?P<at>\d{2})\.(pth|safetensors)$")
+SLICE: Final = re.compile(r"^consolidated\.(?P<at>\d{2})(?P<suffix>\.(pth|safetensors))$")
 """Names of tensor-parallel slices."""
 SLICES: Final = "consolidated"
 """Format of a set of such slices."""
@@ -40,6 +40,15 @@ def shard_groups(names: Mapping[str, int]) -> dict[tuple[str, str], list[str]]:
         if match := SHARD.match(name):
             groups[match["stem"], match["suffix"]].append(name)
     return groups
+
+
+def slice_groups(names: Mapping[str, int]) -> list[list[str]]:
+    """Return the names of tensor-parallel slices, those of one suffix together."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if match := SLICE.match(name):
+            groups[match["suffix"]].append(name)
+    return list(groups.values())
 
 
 def indexed_set(
@@ -96,14 +105,16 @@ def numbered_set(folder: Path, stem: str, suffix: str, members: list[str], files
 
 
 def sliced_set(folder: Path, names: list[str], files: Mapping[str, int]) -> FoundSet:
-    """Describe tensor-parallel slices, numbered from 0 on."""
+    """Describe tensor-parallel slices, numbered from 0 on; one alone may be the whole model, or what is left of it."""
     numbers = sorted(int(match["at"]) for name in names if (match := SLICE.match(name)))
     fault: CheckpointError | None = None
     if numbers != list(range(len(names))):
         fault = CorruptCheckpoint(
-            f"the {len(names)} slices {listed(names, 4)} are not numbered from 0 to {len(names) - 1}",
+            f"{len(names)} of at least {numbers[-1] + 1} slices are in {quoted(str(folder))}: {listed(names, 4)}, which"
+            f" are not numbered from 0 to {len(names) - 1}",
             path=folder,
             hint="download the missing slices",
+            limit=numbers[-1] + 1,
             actual=len(names),
         )
     return FoundSet(

@@ -21,12 +21,15 @@ from fingerprints.checkpoint import TensorInfo
 from fingerprints.errors import CheckpointError, CorruptCheckpoint
 from fingerprints.readers.decoded_tensor import broken
 from fingerprints.readers.joined_tensor import Piece, join
+from fingerprints.readers.packed.claims import claimed_number
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.row_tensor import RowTensor
 
 _BY_OUTPUT: Final = re.compile(r"(^|\.)(wq|wk|wv|w1|w3|output)\.weight$")
 _BY_INPUT: Final = re.compile(r"(^|\.)(wo|w2)\.weight$")
 _FINAL_NORM: Final = "norm.weight"
+_OUT: Final = re.compile(r"^(text_model\.)?layers\.\d+\.attention\.wo\.weight$")
+"""Output projections of the language model; a vision tower beside it has a width of its own."""
 _MAX_COMPARED: Final = 1 << 20
 """Bytes of the largest slice that is read to find out whether it is replicated."""
 _HINT: Final = "the slices do not belong together or some are missing; download all of them again"
@@ -37,7 +40,8 @@ Tensors = Mapping[str, RowTensor]
 def join_slices(folder: Path, slices: Sequence[Tensors], params: Mapping[str, object]) -> dict[str, RowTensor]:
     """Return whole tensors by name; one whose slices do not fit together is there, and cannot be read.
 
-    `params` (params.json, a claim) is only asked how many slices there should be.
+    One slice is the whole model if its widths agree. `params` (params.json, a claim) is only asked how many slices
+    there should be.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def _width(folder: Path, slices: Sequence[Tensors]) -> int | None:
     norms = [tensors[_FINAL_NORM] for tensors in slices if _FINAL_NORM in tensors]
     if len(norms) != len(slices) or len(norms[0].info.shape) != 1:
         return None
-    if not _are_equal(norms):
+    if len(norms) > 1 and not _are_equal(norms):
         raise CorruptCheckpoint(
             f"the {len(slices)} slices in {quoted(str(folder))} are not of one model: {quoted(_FINAL_NORM)} differs",
             path=folder,
@@ -69,16 +73,22 @@ def _width(folder: Path, slices: Sequence[Tensors]) -> int | None:
 
 
 def _require_all(folder: Path, slices: Sequence[Tensors], width: int | None, params: Mapping[str, object]) -> None:
-    """Require as many slices as the first output projection needs to have the inner width that is claimed."""
-    first = next((t for name, t in slices[0].items() if name.endswith(".attention.wo.weight")), None)
-    heads, length = params.get("n_heads"), params.get("head_dim")
-    inner = heads * length if isinstance(heads, int) and isinstance(length, int) else width
+    """Require as many slices as the first output projection needs to have the inner width that is claimed.
+
+    Without a claim that is the width of the residual axis. A model that was never cut may have another: one slice is
+    refused only where several of it make up the width exactly.
+    """
+    first = next((tensor for name, tensor in slices[0].items() if _OUT.match(name)), None)
+    heads, length = claimed_number(params, "n_heads"), claimed_number(params, "head_dim")
+    inner = heads * length if heads and length else width or claimed_number(params, "dim")
     if first is None or inner is None or len(first.info.shape) != 2 or not first.info.shape[1]:
         return
     needed, rest = divmod(inner, first.info.shape[1])
-    if needed != len(slices) or rest:
+    is_whole = len(slices) == 1 and (rest > 0 or needed == 0)
+    if not is_whole and (needed != len(slices) or rest):
         raise CorruptCheckpoint(
-            f"{len(slices)} slices are in {quoted(str(folder))}, and {quoted(first.info.name)} of"
+            f"{'1 slice is' if len(slices) == 1 else f'{len(slices)} slices are'} in {quoted(str(folder))}, and"
+            f" {quoted(first.info.name)} of"
             f" {first.info.shape[1]} columns needs {needed} to have {inner}",
             path=folder,
             hint=_HINT,

@@ -13,6 +13,8 @@ from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind, Relation
 
+LARGEST_ERROR = 0.35
+"""Relative change beyond which nothing is put down to rounding."""
 ARITHMETIC = 1e-6
 """Relative change that float32 arithmetic in another order leaves."""
 
@@ -26,14 +28,14 @@ def _error(encoding: Encoding | None) -> float:
     """Largest relative change that rounding leaves.
 
     Integers of b bits have steps of the range of their group, a few standard deviations, over 2**b; methods that pass
-    errors on (GPTQ) or scale channels (AWQ) leave up to three times what plain rounding does: 4 * 2**-b in all. Floats
-    err by half a unit in the last place.
+    errors on (GPTQ) or scale channels (AWQ) leave up to three times what plain rounding does: 4 * 2**-b in all. The range
+    of a row or a whole tensor is that of its outliers, four times as much. Floats err by half a unit in the last place.
     """
     if encoding is None:
         return ARITHMETIC
     if encoding.fraction_bits is not None:
         return float(2.0 ** -(encoding.fraction_bits + 1))
-    return float(4 * 2.0**-encoding.bits)
+    return float(min(LARGEST_ERROR, (4 if encoding.group_size else 16) * 2.0**-encoding.bits))
 
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:

@@ -7,13 +7,15 @@
 | `weight`           | (outputs, inputs * bits / 32) | codes; every row is a stream of fields |
 | `scales`, `biases` | (outputs, groups)             | steps, and the values of code 0    |
 
-Shapes give the product of bits and group size only; what config.json claims decides, then the usual group size.
+The shapes of one weight give the product of bits and group size only. What config.json claims decides; then the
+lengths in the rest of the checkpoint, which the inputs of most weights have to agree with; then the usual group size.
 
 Format: https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.quantize.html
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
 from math import prod
@@ -34,6 +36,9 @@ _BITS: Final = (2, 3, 4, 5, 6, 8)
 _GROUP_SIZES: Final = (64, 32, 128)
 """Numbers of inputs that share a step; `mlx.core.quantize` takes the first unless told otherwise."""
 
+Layout = tuple[int, int]
+"""Bits of a code, and inputs that share a step."""
+
 
 class Mlx:
     """Finds modules with a `weight` of 32-bit words, `scales` and `biases`."""
@@ -44,12 +49,18 @@ class Mlx:
         """Yield the weights that are packed in this way."""
         found = config.get("quantization")
         claims = found if isinstance(found, Mapping) else packing_claims(config)
-        for module in modules_with(tensors, "weight", "scales", "biases"):
-            if module.parts["weight"].info.dtype == "U32":
-                own = claims.get(module.prefix.removesuffix("."))
-                yield self._weight(module, [own, claims] if isinstance(own, Mapping) else [claims])
+        modules = [
+            module
+            for module in modules_with(tensors, "weight", "scales", "biases")
+            if module.parts["weight"].info.dtype == "U32"
+        ]
+        likeliest = _likeliest(modules, tensors)
+        for module in modules:
+            own = claims.get(module.prefix.removesuffix("."))
+            layout = _claimed(module, [own, claims] if isinstance(own, Mapping) else [claims])
+            yield self._weight(module, layout or likeliest.get(_fitting(module)))
 
-    def _weight(self, module: Module, claims: list[Mapping[str, Any]]) -> Unpacked:
+    def _weight(self, module: Module, layout: Layout | None) -> Unpacked:
         words, scales, biases = (module.parts[part].info for part in ("weight", "scales", "biases"))
         if scales.dtype not in FLOATS or biases.dtype not in FLOATS:
             reason = f"its scales are {scales.dtype} and its biases {biases.dtype}, not {' or '.join(FLOATS)}"
@@ -58,7 +69,6 @@ class Mlx:
         if scales.shape != biases.shape or rank < 2 or scales.shape[:-1] != words.shape[:-1] or not scales.shape[-1]:
             reason = f"it has the shape {words.shape}, its scales {scales.shape} and its biases {biases.shape}"
             return module.refused(self.name, reason)
-        layout = _layout(words.shape[-1], scales.shape[-1], claims)
         if layout is None:
             reason = f"no bits and group size fit {words.shape[-1]} words and {scales.shape[-1]} groups a row"
             return module.refused(self.name, reason)
@@ -74,15 +84,47 @@ class Mlx:
         )
 
 
-def _layout(words: int, groups: int, claims: list[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Return the bits and the group size that rows of so many words and groups have."""
-    fitting = [(bits, width) for width in _GROUP_SIZES for bits in _BITS if groups * width * bits == words * WORD]
+def _fitting(module: Module) -> tuple[Layout, ...]:
+    """Return the layouts that rows of so many words and groups may have, the usual one first."""
+    words, groups = (module.parts[part].info.shape for part in ("weight", "scales"))
+    if len(words) < 2 or not groups or not groups[-1]:
+        return ()
+    fields = words[-1] * WORD
+    return tuple((bits, width) for width in _GROUP_SIZES for bits in _BITS if groups[-1] * width * bits == fields)
+
+
+def _claimed(module: Module, claims: list[Mapping[str, Any]]) -> Layout | None:
+    """Return the layout that the first claim which fits is about."""
+    fitting = _fitting(module)
     for claim in claims:
         claimed = (claimed_number(claim, "bits"), claimed_number(claim, "group_size"))
         for layout in fitting:
             if layout == claimed:
                 return layout
-    return fitting[0] if fitting else None
+    return None
+
+
+def _likeliest(modules: list[Module], tensors: Tensors) -> dict[tuple[Layout, ...], Layout]:
+    """Return which of the layouts that fit is likely: under which most weights have as many inputs as a length elsewhere.
+
+    Inputs of a matrix are outputs of another and the length of a norm. Weights that the same layouts fit have their
+    say together, as one wrong length may happen to occur. The first of equals is taken.
+    """
+    parts = {module.prefix + part for module in modules for part in module.parts}
+    lengths = Counter(length for name, tensor in tensors.items() if name not in parts for length in tensor.info.shape)
+    alike: dict[tuple[Layout, ...], list[tuple[int, int]]] = defaultdict(list)
+    for module in modules:
+        if fitting := _fitting(module):
+            outputs = module.parts["weight"].info.shape[-2]
+            lengths[outputs] += 1
+            alike[fitting].append((outputs, module.parts["scales"].info.shape[-1]))
+
+    def agreeing(layout: Layout, rows: list[tuple[int, int]]) -> int:
+        """Count the weights whose inputs are as many as a length that is not that of their own outputs."""
+        inputs = [(outputs, groups * layout[1]) for outputs, groups in rows]
+        return sum(lengths[length] > (length == outputs) for outputs, length in inputs)
+
+    return {fitting: max(fitting, key=lambda layout: agreeing(layout, rows)) for fitting, rows in alike.items()}
 
 
 def _compute(indices: Rows, *, parts: Parts, bits: int, width: int, inputs: int) -> tuple[Array, int]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError, CorruptCheckpoint
 from fingerprints.readers import open_checkpoint, weight_sets
-from tests.checkpoints import write_values
 from tests.fingerprints.readers.test_slices import BASE, HEADS, KV_HEADS, PARAMS, WIDTH, write_slices
 
 DIM = {"dim": WIDTH, "n_heads": HEADS, "n_kv_heads": KV_HEADS}
@@ -68,7 +68,7 @@ def test_slices_of_two_formats_are_two_sets(tmp_path: Path) -> None:
     folder = without(write_slices(tmp_path / "meta", 2), 1)
     torch.save({"w": torch.ones(2)}, folder / "consolidated.01.pth")
     for at in range(2):
-        write_values(folder, {"w": torch.full((2, 2), at).numpy()}, f"consolidated.{at:02d}.safetensors")
+        save_file({"w": torch.ones(2)}, folder / f"consolidated.{at:02d}.safetensors")
     assert sorted(known.files for known in weight_sets(folder)) == [
         ("consolidated.00.pth", "consolidated.01.pth"),
         ("consolidated.00.safetensors", "consolidated.01.safetensors"),
@@ -92,5 +92,5 @@ def test_a_slice_beside_the_whole_model_is_reported(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_checkpoint_is_no_slice(tmp_path: Path) -> None:
     (tmp_path / "consolidated.00.pth").write_bytes(b"no weights")
-    write_values(tmp_path, {"w": torch.ones(2, 2).numpy()}, "other.safetensors")
+    save_file({"w": torch.ones(2)}, tmp_path / "other.safetensors")
     assert open_checkpoint(tmp_path).origin.shards == ("other.safetensors",)
