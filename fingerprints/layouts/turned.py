@@ -6,9 +6,9 @@
 | `kernel` [in, out], [H, W, in, out] of Flax and Keras | `weight` [out, in], [out, in, H, W] | shapes, else the leaf |
 | any matrix | the matrix of the same name | reversed shapes |
 
-A `kernel` is not always stored with inputs first (transformers' FlaxConv1D keeps outputs first): the shape of its
-namesake on the other side tells first, then the others of its stack of layers, then the length of the residual
-stream, and only then the leaf. Square matrices follow the others of their stack of layers. A side is turned to outputs
+A `kernel` is not always stored with inputs first (transformers' FlaxConv1D keeps outputs first): the length of the
+residual stream tells first, then the shape of its namesake on the other side, then the others of its stack of layers,
+and only then the leaf. Square matrices follow the others of their stack of layers. A side is turned to outputs
 first where roles or leaves tell which that is. Nothing here depends on which side is called A. Sources: `Conv1D` in
 https://github.com/huggingface/transformers/blob/main/src/transformers/pytorch_utils.py, `FlaxConv1D` in
 https://github.com/huggingface/transformers/blob/v4.50.0/src/transformers/models/gpt2/modeling_flax_gpt2.py and
@@ -80,11 +80,11 @@ def _kernels(side: LayoutSide, other: LayoutSide | None) -> list[str]:
     output_first = _output_first(side)
 
     def has_inputs_first(name: str) -> bool:
+        if any(under(name, path) for path in output_first):
+            return False
         if name in by_namesake:
             return by_namesake[name]
-        if len(votes := by_stack[stacks[name]]) == 1:
-            return next(iter(votes))
-        return not any(under(name, path) for path in output_first)
+        return by_stack[stacks[name]] != {False}
 
     return [name for name in found if has_inputs_first(name)]
 
@@ -101,14 +101,13 @@ def _by_namesake(kernels: Mapping[str, TensorInfo], other: LayoutSide) -> dict[s
 
 
 def _output_first(side: LayoutSide) -> set[str]:
-    """Paths of the stacks whose matrices have outputs first by the length of the residual stream."""
-    shown = {
-        part.tower
-        for part in side.anatomy.parts.values()
-        if part.layer is not None and part.axes and not part.transposed
-        if len(part.shape) == 2 and part.shape[0] != part.shape[1]
-    }
-    return {path for path in shown if not side.anatomy.towers[path].input_first}
+    """Paths of the stacks all of whose kernels have outputs first by the length of the residual stream."""
+    shown: dict[str, set[bool]] = defaultdict(set)
+    for name, part in side.anatomy.parts.items():
+        square = len(set(part.shape)) < 2
+        if name.endswith(".kernel") and part.layer is not None and part.axes and not square:
+            shown[part.tower].add(part.transposed)
+    return {path for path, transposed in shown.items() if transposed == {False}}
 
 
 def _stack(template: str) -> str:

@@ -65,6 +65,7 @@ def read_set(known: FoundSet) -> SetContents:
             source.close()
     for content in contents:
         findings += content.findings
+    containers: Mapping[str, Mapping[str, RowTensor]]
     if known.format == SLICES:
         params, unusable = read_config(known.folder, PARAMS)
         slices = [next(iter(content.containers.values())) for content in contents]

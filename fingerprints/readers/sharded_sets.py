@@ -110,8 +110,8 @@ def sliced_set(folder: Path, names: list[str], files: Mapping[str, int]) -> Foun
     fault: CheckpointError | None = None
     if numbers != list(range(len(names))):
         fault = CorruptCheckpoint(
-            f"{len(names)} of at least {numbers[-1] + 1} slices are in {quoted(str(folder))}: {listed(names, 4)}, which"
-            f" are not numbered from 0 to {len(names) - 1}",
+            f"{len(names)} of at least {numbers[-1] + 1} slices are in {quoted(str(folder))}: {listed(names, 4)},"
+            f" not numbered from 0 to {len(names) - 1}",
             path=folder,
             hint="download the missing slices",
             limit=numbers[-1] + 1,

@@ -28,8 +28,9 @@ def _error(encoding: Encoding | None) -> float:
     """Largest relative change that rounding leaves.
 
     Integers of b bits have steps of the range of their group, a few standard deviations, over 2**b; methods that pass
-    errors on (GPTQ) or scale channels (AWQ) leave up to three times what plain rounding does: 4 * 2**-b in all. The range
-    of a row or a whole tensor is that of its outliers, four times as much. Floats err by half a unit in the last place.
+    errors on (GPTQ) or scale channels (AWQ) leave up to three times what plain rounding does: 4 * 2**-b in all. The
+    range of a row or a whole tensor is that of its outliers, four times as much. Floats err by half a unit in the last
+    place.
     """
     if encoding is None:
         return ARITHMETIC

@@ -138,6 +138,51 @@ def test_another_layout_is_identical_and_another_model_in_it_is_independent(case
         assert not stranger.architecture.only_b
 
 
+@pytest.mark.parametrize("module", ["attention", "attention.self", "self_attn", "attn"])
+@pytest.mark.parametrize("name", ["Wqkv", "query_key_value", "qkv_proj", "qkv"])
+def test_attention_in_one_matrix_is_known_by_every_module_and_name(module: str, name: str, tmp_path: Path) -> None:
+    base = load_file(BASES / "bert-0" / "model.safetensors")
+    at = re.compile(r"attention\.self\.(query|key|value)\.")
+    tensors: Tensors = {}
+    for key, values in base.items():
+        found = at.search(key)
+        if found is None:
+            tensors[key] = values
+        elif found[1] == "query":
+            parts = [base[key.replace("query", part)] for part in ("query", "key", "value")]
+            tensors[at.sub(f"{module}.{name}.", key)] = blocks(*parts)
+    copy = saved(tmp_path / "copy", tensors)
+    same, stranger = compare(BASES / "bert-0", copy), compare(BASES / "bert-1", copy)
+    assert same.verdict.relation is Relation.IDENTICAL
+    assert [entry.layout for entry in same.architecture.layouts] == ["fused_qkv"]
+    assert stranger.verdict.relation is Relation.INDEPENDENT
+
+
+def flax(tensors: Tensors) -> Tensors:
+    """A GPT-2 with its `Conv1D` matrices under the leaf of Flax, as they are."""
+    return {
+        name.replace(".weight", ".kernel") if values.ndim == 2 and ".h." in name else name: values
+        for name, values in tensors.items()
+    }
+
+
+def linear(tensors: Tensors) -> Tensors:
+    """A GPT-2 with outputs first."""
+    return {name: values.T if values.ndim == 2 and ".h." in name else values for name, values in tensors.items()}
+
+
+@pytest.mark.parametrize("relay", [flax, linear, lambda t: flax(linear(t))], ids=["kernel", "linear", "flax-conv1d"])
+def test_gpt2_is_the_same_whichever_way_and_by_whichever_leaf_it_is_stored(
+    relay: Callable[[Tensors], Tensors], tmp_path: Path
+) -> None:
+    base, other = BASES / "gpt2-0", BASES / "gpt2-1"
+    copy = saved(tmp_path / "copy", relay(load_file(base / "model.safetensors")))
+    for pair in ((base, copy), (copy, base)):
+        assert compare(*pair).verdict.relation is Relation.IDENTICAL
+    for pair in ((other, copy), (copy, other)):
+        assert compare(*pair).verdict.relation is Relation.INDEPENDENT
+
+
 def hits(result: Result) -> float:
     """Share of units whose best match is their own counterpart."""
     tests = [test for test in result.evidence if test.decides]

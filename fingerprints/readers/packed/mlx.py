@@ -105,7 +105,7 @@ def _claimed(module: Module, claims: list[Mapping[str, Any]]) -> Layout | None:
 
 
 def _likeliest(modules: list[Module], tensors: Tensors) -> dict[tuple[Layout, ...], Layout]:
-    """Return which of the layouts that fit is likely: under which most weights have as many inputs as a length elsewhere.
+    """Return which of the layouts that fit makes the inputs of most weights as many as a length elsewhere.
 
     Inputs of a matrix are outputs of another and the length of a norm. Weights that the same layouts fit have their
     say together, as one wrong length may happen to occur. The first of equals is taken.

@@ -60,9 +60,10 @@ def test_the_outputs_of_a_weight_are_no_evidence_for_its_own_inputs(tmp_path: Pa
 
 def test_a_broken_weight_does_not_keep_the_others_from_being_read(tmp_path: Path) -> None:
     stored = packed(gaussian(SHAPES, seed=1), 4, 32)
-    for shape in ((), (3,), (2, 0)):
-        stored |= named({name: np.ones(shape, np.float32) for name in ("scales", "biases")}, f"odd{len(shape)}.")
-        stored[f"odd{len(shape)}.weight"] = np.ones(shape, np.uint32)
+    for words, groups in (((4,), (1,)), ((2, 0), (2, 0)), ((2, 4), (1,)), ((2, 5), (2, 1))):
+        prefix = f"odd{len(stored)}."
+        stored |= named({name: np.ones(groups, np.float32) for name in ("scales", "biases")}, prefix)
+        stored[f"{prefix}weight"] = np.ones(words, np.uint32)
     with open_checkpoint(write_values(tmp_path, stored)) as checkpoint:
         assert checkpoint.tensors["model.layers.1.mlp.down_proj.weight"].shape == (WIDTH, 224)
 
