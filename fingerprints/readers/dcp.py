@@ -45,6 +45,8 @@ _OWN: Final = (
     "torch.serialization._get_layout",
 )
 """How the names begin that the format itself refers to."""
+_ENUM: Final = "builtins.getattr"
+"""By which Python 3.11 up to its third patch pickles a member of an enumeration, which metadata hold."""
 _MAX_WORK: Final = 4 * MAX_WORK
 """Steps of the pickle: one with 50,000 chunks needs about ten million."""
 
@@ -93,7 +95,7 @@ def read_distributed(folder: Path) -> FileContents:
     for name, entry in described.items():
         if isinstance(name, str) and (view := _view(name, entry)) is not None:
             views[name] = view
-    foreign = [name for name in machine.globals if not name.qualified.startswith(_OWN)]
+    foreign = [name for name in machine.globals if not name.qualified.startswith(_OWN) and name.qualified != _ENUM]
     found, findings = weights(_nested(views, paths), foreign, source.path, METADATA)
     sources: dict[str, SourceFile] = {}
     names = {id(view): name for name, view in views.items()}
