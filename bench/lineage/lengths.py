@@ -30,7 +30,7 @@ from bench.zoo.train import generator, train
 from provenance import Options, compare
 
 TIMES = (0.1, 0.3, 1.0, 3.0, 10.0)
-SEEDS = 2
+SEEDS = 3
 SAME, CONTINUED = "same initialisation", "continued"
 TRUTHS = {SAME: "common_origin", CONTINUED: "derived"}
 
