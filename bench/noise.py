@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from bench.outcome import Check, Grid, Outcome
+from bench.zoo import folder
 from bench.zoo.cache import REPOSITORY
 from bench.zoo.packages import package
 from bench.zoo.train import generator
@@ -29,13 +28,7 @@ def fine_tunes() -> dict[str, tuple[Path, Path]]:
 
 def noisy(source: Path, target: Path, share: float) -> Path:
     """Write the checkpoint in folder `source` to `target` with noise of `share` of each tensor's deviation."""
-    target.mkdir(parents=True)
-    shutil.copy(source / "config.json", target)
-    pickled = source / "pytorch_model.bin"
-    if pickled.exists():
-        weights = torch.load(pickled, map_location="cpu", weights_only=True)
-    else:
-        weights = load_file(source / "model.safetensors")
+    weights = folder.weights(source)
     changed = {}
     for name in sorted(weights):
         value = weights[name]
@@ -43,9 +36,8 @@ def noisy(source: Path, target: Path, share: float) -> Path:
             exact = value.float()
             noise = torch.randn(exact.shape, generator=generator("noise", source.name, name, str(share)))
             value = (exact + share * exact.std(correction=0) * noise).to(value.dtype)
-        changed[name] = value.clone().contiguous()
-    save_file(changed, target / "model.safetensors", metadata={"format": "pt"})
-    return target
+        changed[name] = value
+    return folder.write(target, changed, folder.config(source))
 
 
 def run() -> Outcome:
@@ -53,8 +45,8 @@ def run() -> Outcome:
     checks, rows, data = [], [], []
     for name, (base, tuned) in fine_tunes().items():
         for share in (0.0, *SHARES):
-            with tempfile.TemporaryDirectory() as folder:
-                other = noisy(tuned, Path(folder) / tuned.name, share) if share else tuned
+            with tempfile.TemporaryDirectory() as place:
+                other = noisy(tuned, Path(place) / tuned.name, share) if share else tuned
                 verdict = compare(str(base), str(other)).verdict
             relation = str(verdict.relation)
             label = f"{name}, {share:.0%} noise"

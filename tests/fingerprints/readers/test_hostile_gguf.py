@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import (
     CheckpointError,
     CorruptCheckpoint,
@@ -25,6 +24,7 @@ from fingerprints.errors import (
 from fingerprints.readers import open_checkpoint
 from tests import ggufs
 from tests.ggufs import array, entry, number, pair, raw
+from tests.reading import read_everything
 
 ONE = [entry()]
 DATA = np.float32([1, 2]).tobytes()
@@ -200,27 +200,6 @@ def test_names_are_escaped_and_cut(tmp_path: Path) -> None:
         open_checkpoint(path)
     assert r"\x1b[2J\n\u202e" in caught.value.message
     assert len(caught.value.message) < 600
-
-
-def read_everything(path: Path) -> None:
-    errors: list[CheckpointError] = []
-    try:
-        with open_checkpoint(path) as checkpoint:
-            for name in checkpoint.tensors:
-                try:
-                    read_tensor(checkpoint, name)
-                except CheckpointError as error:
-                    errors.append(error)
-    except CheckpointError as error:
-        errors.append(error)
-    assert all(error.hint and error.message.isascii() for error in errors)
-
-
-def read_tensor(checkpoint: Checkpoint, name: str) -> None:
-    info = checkpoint.tensors[name]
-    count = info.shape[0] if info.shape else 1
-    assert checkpoint.rows(name, 0, min(count, 4)).shape[1:] == info.shape[1:]
-    assert sum(block.size for block in checkpoint.blocks(name)) == info.size
 
 
 def quantised_llama(folder: Path) -> bytes:

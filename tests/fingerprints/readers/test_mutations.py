@@ -15,9 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingerprints.checkpoint import Checkpoint
-from fingerprints.errors import CheckpointError
-from fingerprints.readers import open_checkpoint
+from tests.reading import read_everything
 
 WEIGHTS = {"a.weight": torch.arange(24).reshape(4, 6).float(), "b": torch.ones(3).bfloat16(), "n": torch.zeros(0, 2)}
 
@@ -57,29 +55,6 @@ def mutations(draw: st.DrawFn) -> tuple[list[tuple[float, bytes]], float, bytes]
     place = st.floats(0, 1, exclude_max=True)
     edits = draw(st.lists(st.tuples(place, st.binary(min_size=1, max_size=9)), max_size=6))
     return edits, draw(st.just(1.0) | place), draw(st.just(b"") | st.binary(max_size=40))
-
-
-def read_tensor(checkpoint: Checkpoint, name: str) -> None:
-    info = checkpoint.tensors[name]
-    count = info.shape[0] if info.shape else 1
-    assert checkpoint.rows(name, 0, min(count, 4)).shape[1:] == info.shape[1:]
-    checkpoint.take(name, [0] if count else [])
-    if info.nbytes < 1 << 20:
-        assert sum(block.size for block in checkpoint.blocks(name)) == info.size
-
-
-def read_everything(path: Path) -> None:
-    errors: list[CheckpointError] = []
-    try:
-        with open_checkpoint(path) as checkpoint:
-            for name in checkpoint.tensors:
-                try:
-                    read_tensor(checkpoint, name)
-                except CheckpointError as error:
-                    errors.append(error)
-    except CheckpointError as error:
-        errors.append(error)
-    assert all(error.hint and error.message.isascii() for error in errors)
 
 
 @pytest.mark.parametrize("case", FILES)
