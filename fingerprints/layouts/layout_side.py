@@ -11,7 +11,7 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import View
 
-_EXPERT = re.compile(r"\.experts\.\d")
+_EXPERT = re.compile(r"\.experts\.(?:mlp\.)?\d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,11 @@ class Collected:
             searched=searched and bool(self.fits),
             detail=detail if self.fits else "",
         )
+
+
+def stem(ending: str) -> str:
+    """`mlp.gate_proj.weight` without the leaf, with the final dot."""
+    return ending.rpartition(".")[0] + "."
 
 
 def after_layer(part: Part) -> str:

@@ -53,15 +53,22 @@ def seen_as(stored: TensorInfo, name: str, shape: tuple[int, ...], label: str) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartOfRows:
-    """Some rows of `source`. Costs what these rows cost."""
+    """Some rows of `source`, or, `turned`, some of its rows as columns.
+
+    Costs what these rows cost; any row of a turned one costs all of them.
+    """
 
     info: TensorInfo
     source: str
     rows: RowMap
+    turned: bool = False
 
     def take(self, inner: Checkpoint, indices: Ints) -> Array:
         """Rows at sorted, distinct `indices`."""
-        return inner.take(self.source, self.rows(indices))
+        if not self.turned:
+            return inner.take(self.source, self.rows(indices))
+        columns = inner.take(self.source, self.rows(np.arange(self.rows.count, dtype=np.int64)))
+        return np.ascontiguousarray(columns[:, indices].T)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
