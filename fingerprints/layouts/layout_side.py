@@ -16,12 +16,16 @@ _EXPERT = re.compile(r"\.experts\.(?:mlp\.)?\d")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaying:
-    """What a layout does to one side: `replaced` tensors are seen as `views`; `searched` if weights chose how."""
+    """What a layout does to one side: `replaced` tensors are seen as `views`; `searched` if weights chose how.
+
+    `final` where it must not be done to the same side again: nothing about the views tells that it was done.
+    """
 
     replaced: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
     searched: bool = False
     detail: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +92,14 @@ class Collected:
         self.fits.append(fit)
         return True
 
-    def relaying(self, *, searched: bool = False, detail: str = "") -> Relaying:
+    def relaying(self, *, searched: bool = False, detail: str = "", final: bool = False) -> Relaying:
         """All of them together."""
         return Relaying(
             replaced=tuple(name for fit in self.fits for name in fit.replaced),
             views=tuple(view for fit in self.fits for view in fit.views),
             searched=searched and bool(self.fits),
             detail=detail if self.fits else "",
+            final=final,
         )
 
 
