@@ -235,20 +235,20 @@ class Groups:
 
 
 def _families(groups: list[AxisTest]) -> list[AxisTest]:
-    """All groups of hidden units of one known wiring together.
+    """All groups of hidden units of one known wiring together, by signal.
 
     The residual stream stays out: its matrices are those of the neurons, seen from the other side, and the two
     statistics are correlated under the null (.4 where a tower is little else).
     """
-    members: dict[str, list[AxisTest]] = defaultdict(list)
-    largest: dict[str, AxisTest] = {}
+    members: dict[tuple[str, str], list[AxisTest]] = defaultdict(list)
+    largest: dict[tuple[str, str], AxisTest] = {}
     for test in sorted(groups, key=lambda test: test.statistics.units):
-        largest[test.subject] = test
+        largest[test.signal, test.subject] = test
     for test in groups:
-        if test.family and test.exact and test.axis != "residual" and largest[test.subject] is test:
-            members[test.family].append(test)
+        if test.family and test.exact and test.axis != "residual" and largest[test.signal, test.subject] is test:
+            members[test.signal, test.family].append(test)
     combined: list[AxisTest] = []
-    for family, tests in members.items():
+    for (_, family), tests in members.items():
         if len(tests) < 2:
             continue
         total = pooled([test.statistics for test in tests])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from fingerprints.alignment.axis_map import AxisMap, identity_map
+from fingerprints.alignment.axis_map import AxisMap, Floats32, identity_map
 from fingerprints.alignment.experts import ExpertMap, match_experts, mlps_of, same_numbers
 from fingerprints.alignment.layer_map import LayerMap, find_layer_map
 from fingerprints.alignment.layer_sketch import likeness, writes_nothing
@@ -18,26 +18,30 @@ from fingerprints.alignment.layer_units import match_layer_units
 from fingerprints.alignment.residual import match_residual
 from fingerprints.alignment.selected import Selected
 from fingerprints.alignment.stacks import StackPair, facing_stacks
-from fingerprints.anatomy import Anatomy, Part
+from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import seen_as
 from fingerprints.pairing import Pair, PairBasis, Pairing
 from fingerprints.sampling import Half, Ints, in_half, spread
 
+Axes = tuple[Ints | None, ...]
 UNITS = ("neuron", "head")
 MOST_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitMap:
-    """Matched units of one axis of one pair of layers; `role` tells q, k and v apart, "" for neurons."""
+    """Matched units of one axis of one pair of layers; `role` tells q, k and v apart, "" for neurons. `factors` are, by
+    role, what B's units are to be multiplied by, where that is not one.
+    """
 
     layers: tuple[int, int]
     experts: tuple[int | None, int | None]
     meaning: str
     role: str
     map: AxisMap
+    factors: Mapping[str, Floats32] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +105,15 @@ class Alignment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignmentSettings:
     """`everywhere` searches also where numbers and lengths agree; `layers` bounds the layers whose units are matched
-    (None: all); `seed` moves sampled positions.
+    (None: all); `seed` moves sampled positions. `residual` gives maps of residual streams that are known already, by
+    A's tower; `rebased` towers were brought into one basis by a search.
     """
 
     everywhere: bool = False
     layers: int | None = None
     seed: int = 0
+    residual: Mapping[str, AxisMap] = field(default_factory=dict)
+    rebased: frozenset[str] = frozenset()
 
 
 def differs_in_structure(a: Anatomy, b: Anatomy, pairing: Pairing) -> bool:
@@ -168,14 +175,14 @@ class _Views:
     parts: dict[str, Part]
     views: dict[str, Selected] = field(default_factory=dict)
 
-    def add(self, part: Part, name: str, axes: tuple[Ints | None, ...], label: str) -> Part:
+    def add(self, part: Part, name: str, axes: Axes, signs: tuple[Floats32 | None, ...], label: str) -> Part:
         """The part through a selection, under a name."""
-        if all(chosen is None for chosen in axes) and name == part.name:
+        if all(each is None for each in (*axes, *signs)) and name == part.name:
             self.parts[name] = part
             return part
         shape = tuple(n if chosen is None else len(chosen) for n, chosen in zip(part.shape, axes, strict=True))
         info = seen_as(part.info, name, shape, label)
-        self.views[name] = Selected(info=info, source=part.name, axes=axes)
+        self.views[name] = Selected(info=info, source=part.name, axes=axes, signs=signs)
         self.parts[name] = replace(part, info=info)
         return self.parts[name]
 
@@ -206,8 +213,10 @@ class _Search:
         """All maps of one pair of towers."""
         everywhere, seed = self.settings.everywhere, self.settings.seed
         lengths = self.anatomies[0].towers[stacks.a.path].residual, self.anatomies[1].towers[stacks.b.path].residual
-        residual: AxisMap | None = identity_map(lengths[0]) if lengths[0] == lengths[1] else None
-        searched_residual = residual is None
+        residual = self.settings.residual.get(stacks.a.path)
+        searched_residual = residual is not None or lengths[0] != lengths[1] or stacks.a.path in self.settings.rebased
+        if residual is None and lengths[0] == lengths[1]:
+            residual = identity_map(lengths[0])
         if residual is None:
             outside = [pair for pair in self.pairing.pairs if pair.a.tower == stacks.a.path and pair.a.layer is None]
             inside = [pair for pair in self.pairing.pairs if pair.a.tower == stacks.a.path and pair.a.layer is not None]
@@ -277,9 +286,18 @@ class _Search:
                 lengths = [part.shape[part.axes.index(meaning)] for part in (pairs[0].a, pairs[0].b)]
                 if lengths[0] == lengths[1] and not self.settings.everywhere:
                     continue
-                matched = match_layer_units(pairs, meaning, residual, self.a, self.b)
-                if matched is not None and matched.credible:
-                    yield UnitMap(layers=pair, experts=pair_of_experts, meaning=meaning, role=role, map=matched)
+                matched, factors = match_layer_units(pairs, meaning, residual, self.a, self.b)
+                if matched is None or not matched.credible:
+                    continue
+                if meaning == "neuron" or lengths[0] != lengths[1] or len(matched.a) == lengths[0]:
+                    yield UnitMap(
+                        layers=pair,
+                        experts=pair_of_experts,
+                        meaning=meaning,
+                        role=role,
+                        map=matched,
+                        factors=factors,
+                    )
 
     def shown(self, towers: tuple[TowerMap, ...]) -> Alignment:
         """Both sides through the maps of all towers; what lies on none of them stays as it is."""
@@ -312,7 +330,7 @@ class _Search:
             if selection is None and home is not None:
                 left_out.append((pair, "its units were not matched"))
                 continue
-            (axes_a, axes_b), matched = selection or ((_everything(pair.a), _everything(pair.b)), ())
+            chosen = selection or _Selection(a=_everything(pair.a), b=_everything(pair.b))
             names = [
                 _again(part.name, view.parts, other)
                 for part, view, other in zip((pair.a, pair.b), views, (pair.b, pair.a), strict=True)
@@ -321,9 +339,9 @@ class _Search:
                 if name != part.name:
                     stored[name] = part.name
             label = f"{pair.a.layer}.{pair.a.expert}={pair.b.layer}.{pair.b.expert}"
-            part_a = views[0].add(pair.a, names[0], axes_a, label)
-            part_b = views[1].add(pair.b, names[1], axes_b, label)
-            pairs.append(replace(pair, a=part_a, b=part_b, matched=matched))
+            part_a = views[0].add(pair.a, names[0], chosen.a, (), label)
+            part_b = views[1].add(pair.b, names[1], chosen.b, chosen.signs, label)
+            pairs.append(replace(pair, a=part_a, b=part_b, matched=chosen.matched))
         used_a = {repeated[0].get(pair.a.name, pair.a.name) for pair in pairs}
         used_b = {repeated[1].get(pair.b.name, pair.b.name) for pair in pairs}
         return Alignment(
@@ -386,24 +404,34 @@ def _everything(part: Part) -> tuple[Ints | None, ...]:
     return (None,) * len(part.shape)
 
 
-Axes = tuple[Ints | None, ...]
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Selection:
+    """What to take of each axis on either side, B's signs, and which axes were matched."""
+
+    a: Axes
+    b: Axes
+    signs: tuple[Floats32 | None, ...] = ()
+    matched: tuple[str, ...] = ()
 
 
-def _selection(pair: Pair, tower: TowerMap) -> tuple[tuple[Axes, Axes], tuple[str, ...]] | None:
-    """What to take of each axis on either side, and which axes were matched; None where an axis has no map."""
+def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
+    """What a tower's maps make of a pair; None where an axis has no map and its lengths differ."""
     if not pair.a.axes or pair.a.axes != pair.b.axes or len(pair.a.axes) != len(pair.a.shape):
-        return ((_everything(pair.a), _everything(pair.b)), ())
+        return _Selection(a=_everything(pair.a), b=_everything(pair.b))
+    signs: list[Floats32 | None] = []
     chosen_a: list[Ints | None] = []
     chosen_b: list[Ints | None] = []
     matched: list[str] = []
     for axis, meaning in enumerate(pair.a.axes):
-        found = _map_of(pair, meaning, tower)
+        units = _units_of(pair, meaning, tower)
+        found = units.map if units is not None else _map_of(pair, meaning, tower)
         lengths = pair.a.shape[axis], pair.b.shape[axis]
         if found is None:
             if lengths[0] != lengths[1] and (meaning in UNITS or meaning in ("residual", "expert")):
                 return None
             chosen_a.append(None)
             chosen_b.append(None)
+            signs.append(None)
             continue
         if (found.units_a, found.units_b) != lengths:
             return None
@@ -411,7 +439,9 @@ def _selection(pair: Pair, tower: TowerMap) -> tuple[tuple[Axes, Axes], tuple[st
             matched.append(meaning)
         chosen_a.append(None if found.is_identity else found.a)
         chosen_b.append(None if found.is_identity else found.b)
-    return ((tuple(chosen_a), tuple(chosen_b)), tuple(matched))
+        factors = found.signs if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
+        signs.append(factors if pair.b.kind is not PartKind.GAIN else None)
+    return _Selection(a=tuple(chosen_a), b=tuple(chosen_b), signs=tuple(signs), matched=tuple(matched))
 
 
 def _was_searched(meaning: str, tower: TowerMap) -> bool:
@@ -425,16 +455,15 @@ def _map_of(pair: Pair, meaning: str, tower: TowerMap) -> AxisMap | None:
     if meaning == "expert":
         found = tower.experts.get(layers)  # type: ignore[arg-type]
         return found.router if found is not None else None
+    return None
+
+
+def _units_of(pair: Pair, meaning: str, tower: TowerMap) -> UnitMap | None:
     if meaning not in UNITS:
         return None
-    experts = (pair.a.expert, pair.b.expert)
-    role = "" if meaning == "neuron" else pair.a.role
+    wanted = (pair.a.layer, pair.b.layer), (pair.a.expert, pair.b.expert), meaning, _own_units(pair.a, meaning)
     return next(
-        (
-            units.map
-            for units in tower.units
-            if units.layers == layers and units.experts == experts and (units.meaning, units.role) == (meaning, role)
-        ),
+        (each for each in tower.units if (each.layers, each.experts, each.meaning, each.role) == wanted),
         None,
     )
 

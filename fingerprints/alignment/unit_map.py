@@ -87,6 +87,12 @@ def _spare(parts: Sequence[Facing], rows: np.ndarray, columns: np.ndarray) -> Sp
     return Spare.COPIES if float(np.median(alike)) > LIKE_COPIES else Spare.OTHER
 
 
+def agreement(read: Sequence[Facing], passed: Sequence[Facing]) -> float:
+    """Share of A's units whose best counterpart by what they read is also that by what they pass on."""
+    first, second = (_similarity(parts).argmax(axis=1) for parts in (read, passed))
+    return float(np.mean(first == second))
+
+
 def _order(parts: Sequence[Facing]) -> Order:
     """The milder of both sides' orders, by the part of most features."""
     largest = max(parts, key=lambda part: part.a.shape[1])
