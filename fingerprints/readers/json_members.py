@@ -21,7 +21,7 @@ _KEY: Final = re.compile(rb"\s*+(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
 _SCALAR: Final = re.compile(rb'(?:[^"\[\]{},\s]++|' + _STRING + rb")", re.DOTALL)
 _FLAT: Final = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+', re.DOTALL)
 _COMMA: Final = re.compile(rb"\s*+([,}])")
-_OPENING: Final = re.compile(rb"\s*+\{")
+_OPENING: Final = re.compile(rb"\s*+\{(\s*+\})?")
 
 
 def members(data: bytes, *, path: Path, hint: str, start: int = 0) -> Mapping[bytes, slice]:
@@ -38,7 +38,7 @@ def members(data: bytes, *, path: Path, hint: str, start: int = 0) -> Mapping[by
     """
     found: dict[bytes, slice] = {}
     opening = _OPENING.match(data, start)
-    at, mark = (opening.end(), b",") if opening else (start, b"")
+    at, mark = (opening.end(), b"}" if opening[1] else b",") if opening else (start, b"")
     brackets = 0
     while mark == b",":
         key = _KEY.match(data, at)

@@ -1,0 +1,1 @@
+"""Which units of one checkpoint stand for which units of another, and views of both in one order."""
