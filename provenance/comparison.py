@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model
+from fingerprints.alignment.vocabulary_match import match_vocabulary
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.difference import rank_shares
@@ -35,7 +36,7 @@ from provenance.layouts import with_layouts, with_stored_count
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
-from provenance.side import digest_of, look_at, summarise_side
+from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
@@ -102,7 +103,11 @@ class _Comparison:
         paired, undecided = self._pair(side_a, side_b)
         self.adapted.find_fit(paired, self.a, self.b)
         pairing = self.adapted.measurable(paired)
-        searched = pairing.searched or any(note.searched for note in self.layouts)
+        vocabulary = None if self._late() else match_vocabulary(pairing, self.a, self.b, seed=self.options.sample_seed)
+        if vocabulary is not None:
+            self.a, self.b, pairing = vocabulary.aligned(pairing)
+            side_a, side_b = map(with_findings, (side_a, side_b), vocabulary.findings)
+        searched = pairing.searched or any(note.searched for note in (*self.layouts, vocabulary) if note is not None)
         sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
         measurement = self._measure(pairing, side_a, side_b, sample, None if self.small else self.options.layers)
         equalities = self._equalities(pairing, measurement)
@@ -114,6 +119,7 @@ class _Comparison:
             equalities=equalities,
             alpha=self.options.alpha,
             undecided_renames=undecided,
+            vocabulary=vocabulary,
         )
         observed = self._with_change(observed)
         judgement = judge(observed)

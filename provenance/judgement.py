@@ -58,6 +58,8 @@ def identical(observed: Observation, strength: Strength) -> Ruling | None:
     learned_a, learned_b = observed.a.inventory.learned, observed.b.inventory.learned
     partners = {pair.b.name for pair in observed.pairing.pairs}
     unreadable = any(reason != NOT_SAMPLED for _, reason in observed.measurement.skipped)
+    if observed.vocabulary is not None and not observed.vocabulary.whole:
+        return None
     if not observed.measured or unreadable or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
         return None
     for pair in observed.pairing.pairs:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fingerprints.alignment.vocabulary_match import VocabularyMatch
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
 from fingerprints.checkpoint import Origin
@@ -57,6 +58,8 @@ class Observation:
         p-values of an earlier sample of the same pair, which count as well.
     change_rank_share : float or None
         Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
+    vocabulary : VocabularyMatch or None
+        Which tokens are on both sides; None where there are none, or nothing tells.
     """
 
     a: Side
@@ -68,6 +71,7 @@ class Observation:
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
     change_rank_share: float | None = None
+    vocabulary: VocabularyMatch | None = None
 
     def with_change(self, rank_share: float | None) -> Observation:
         """The same observation, with the shape of the change."""

@@ -44,6 +44,13 @@ class Thresholds:
         Share of the smaller side's parameters with a counterpart below which architectures are different.
     low_rank_energy, low_rank_share : float
         A change is of low rank when this share of the singular values holds this share of its energy.
+    new_row, kept_row : float
+        A row of an embedding is new where its cosine is below the first share of what kept rows have, and kept where it
+        is above the second.
+    rows_between : float
+        Rows are new only where fewer, as a share of them, lie between.
+    new_rows_share : float
+        The share of all rows that new ones must be.
     """
 
     alpha: float
@@ -65,6 +72,10 @@ class Thresholds:
     different_architecture_share: float
     low_rank_energy: float
     low_rank_share: float
+    new_row: float
+    kept_row: float
+    rows_between: float
+    new_rows_share: float
 
 
 @cache
