@@ -51,6 +51,8 @@ class Thresholds:
         Rows are new only where fewer, as a share of them, lie between.
     new_rows_share : float
         The share of all rows that new ones must be.
+    kept_body : float
+        The share of the other parameters that must be the parent's.
     """
 
     alpha: float
@@ -76,6 +78,7 @@ class Thresholds:
     kept_row: float
     rows_between: float
     new_rows_share: float
+    kept_body: float
 
 
 @cache

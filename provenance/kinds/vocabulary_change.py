@@ -44,7 +44,7 @@ def _anew(observed: Observation, judgement: Judgement) -> tuple[int, float]:
     limits = thresholds()
     effect = judgement.strength.effect if observed.two_axis_dependence else None
     agreement = observed.vocabulary.agreement if observed.vocabulary is not None else np.zeros(0)
-    if effect is None or not len(agreement):
+    if effect is None or not len(agreement) or _body_share(observed, judgement) < limits.kept_body:
         return 0, 0.0
     level = rounded(max(float(np.median(agreement)), effect))
     if level < limits.derived_effect:
@@ -53,3 +53,12 @@ def _anew(observed: Observation, judgement: Judgement) -> tuple[int, float]:
     between = int(np.count_nonzero(agreement < limits.kept_row * level)) - new
     apart = between < limits.rows_between * new and new >= limits.new_rows_share * len(agreement)
     return (new if apart else 0), level
+
+
+def _body_share(observed: Observation, judgement: Judgement) -> float:
+    """Share of A's learned parameters outside of the tables that B has: where layers are new, so may any row be."""
+    match = observed.vocabulary
+    tables = {pair.a.name for pair in match.tables.pairs} if match is not None else set()
+    body = {name: size for name, size in observed.a.inventory.learned.items() if name not in tables}
+    shared = sum(size for name, size in body.items() if name in judgement.strength.covered.a)
+    return rounded(shared / max(sum(body.values()), 1))

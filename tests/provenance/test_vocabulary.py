@@ -120,6 +120,20 @@ def test_strangers_stay_independent(tmp_path: Path, base: str, case: str) -> Non
     assert result.verdict.kinds == ()
 
 
+def test_an_embedding_beside_other_layers_is_not_drawn_anew(tmp_path: Path) -> None:
+    """Half of the layers are another model's: so is the embedding."""
+    tensors = load_file(BASES / "llama-1" / "model.safetensors")
+    parent = load_file(BASES / "llama-0" / "model.safetensors")
+    layers = 1 + max(int(name.split(".")[2]) for name in parent if name.startswith("model.layers."))
+    shared = tuple(f"model.layers.{layer}." for layer in range((layers + 1) // 2))
+    tensors |= {name: value for name, value in parent.items() if name.startswith(shared)}
+    (tmp_path / "b").mkdir()
+    save_file(tensors, tmp_path / "b" / "model.safetensors")
+    result = compare(BASES / "llama-0", tmp_path / "b")
+    assert result.verdict.relation is Relation.DERIVED
+    assert change_in(result) is None
+
+
 def test_rows_that_training_moved_by_any_distance_are_not_new(tmp_path: Path) -> None:
     """Some end up far away, and others everywhere on the way there."""
     random = torch.Generator().manual_seed(3)
