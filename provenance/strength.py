@@ -66,10 +66,18 @@ def measure_strength(observed: Observation) -> Strength:
         effect=_effect(observed),
         min_detectable=detectable,
         sensitive_share=share,
-        log10_p=min((observed.corrected(test) for test in observed.measurement.tests), default=None),
+        log10_p=_smallest_p(observed),
         gains=gains,
         biases=biases,
     )
+
+
+def _smallest_p(observed: Observation) -> float | None:
+    """Of all exact tests; None where there is none, or where what was found is no exact test."""
+    exact = [observed.corrected(test) for test in observed.measurement.tests if test.exact]
+    if not exact or (observed.borne_out and not observed.dependent_tests):
+        return None
+    return min(exact)
 
 
 def _effect(observed: Observation) -> float | None:

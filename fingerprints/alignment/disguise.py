@@ -11,7 +11,7 @@ from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
 from fingerprints.alignment.axis_map import AxisMap
 from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
-from fingerprints.alignment.heads import ROLES, Turn, Turned, find_turns, head_sizes
+from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns, head_sizes
 from fingerprints.alignment.rebased import Rebased
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.anatomy import Anatomy, Part
@@ -143,7 +143,12 @@ def _with_heads(found: Alignment) -> tuple[Alignment, dict[tuple[str, int, int],
     """The alignment with the heads of B turned, where they are not in place already and turning explains them."""
     by_layers: dict[tuple[str, int, int], dict[str, Pair]] = {}
     for pair in found.pairing.pairs:
-        if pair.a.role in ROLES and pair.a.layer is not None and pair.b.layer is not None and len(pair.a.shape) == 2:
+        if (
+            pair.a.role in (*ROLES, FUSED)
+            and pair.a.layer is not None
+            and pair.b.layer is not None
+            and len(pair.a.shape) == 2
+        ):
             by_layers.setdefault((pair.a.tower, pair.a.layer, pair.b.layer), {})[pair.a.role] = pair
     turns: dict[tuple[str, int, int], dict[str, Turn]] = {}
     views: dict[str, Turned] = {}
@@ -184,4 +189,5 @@ def _with_heads(found: Alignment) -> tuple[Alignment, dict[tuple[str, int, int],
 
 
 def _same_heads(pairs: Mapping[str, Pair]) -> bool:
-    return len(pairs) == len(ROLES) and all(pair.a.shape == pair.b.shape for pair in pairs.values())
+    complete = pairs.keys() in ({*ROLES}, {FUSED, "attn_out"})
+    return complete and all(pair.a.shape == pair.b.shape for pair in pairs.values())

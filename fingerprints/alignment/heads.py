@@ -22,6 +22,10 @@ from fingerprints.sampling import Ints
 from fingerprints.values import widened
 
 ROLES = ("attn_q", "attn_k", "attn_v", "attn_out")
+FUSED = "attn_qkv"
+"""Queries, keys and values one after the other, as many heads of each."""
+MIXED = 0.1
+"""An entry of a block this far from the identity's is more than noise."""
 SPANNED = 0.3
 """Share of a span that two heads of one origin have in common."""
 Floats = np.ndarray
@@ -39,12 +43,17 @@ class Turn:
     def is_identity(self) -> bool:
         """Whether nothing is moved or turned."""
         eye = np.eye(self.size, dtype=np.float32)
-        return bool(np.array_equal(self.order, np.arange(len(self.order))) and np.abs(self.blocks - eye).max() < 0.05)
+        return bool(np.array_equal(self.order, np.arange(len(self.order))) and np.abs(self.blocks - eye).max() <= MIXED)
 
     @property
     def moves(self) -> bool:
         """Whether heads change their places."""
         return not np.array_equal(self.order, np.arange(len(self.order)))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the basis inside some head changes."""
+        return bool(np.abs(self.blocks - np.eye(self.size, dtype=np.float32)).max() > MIXED)
 
     def apply(self, values: Floats32) -> Floats32:
         """Turn along axis 0."""
@@ -73,14 +82,14 @@ class Turned:
 
 def head_sizes(pairs: Mapping[str, Pair], configs: tuple[Mapping[str, object], Mapping[str, object]]) -> list[int]:
     """Lengths of a head that fit the shapes: what configurations claim, then the usual ones."""
-    rows = [_length(pairs[role], side) for role in ROLES if role in pairs for side in (0, 1)]
+    rows = [_length(pair, side) for pair in pairs.values() for side in (0, 1)]
     claimed: list[int] = []
     for config in configs:
         heads, width = config.get("num_attention_heads", config.get("n_head")), config.get("head_dim")
         if isinstance(width, int):
             claimed.append(width)
-        elif isinstance(heads, int) and heads > 0 and "attn_q" in pairs:
-            claimed.append(_length(pairs["attn_q"], 0) // heads)
+        elif isinstance(heads, int) and heads > 0 and "attn_out" in pairs:
+            claimed.append(_length(pairs["attn_out"], 0) // heads)
     usual = [64, 128, 32, 96, 80, 24, 16, 48, 256, 8]
     fitting = [size for size in dict.fromkeys((*claimed, *usual)) if size > 1 and all(n % size == 0 for n in rows)]
     return fitting[: max(1, len(set(claimed) & set(fitting)))] if claimed else fitting[:4]
@@ -105,8 +114,6 @@ def find_turns(
     size : int
         Length of a head.
     """
-    if not all(role in pairs for role in ROLES):
-        return None
     sides = [_matrices(pairs, a, 0), _matrices(pairs, b, 1)]
     if sides[0] is None or sides[1] is None:
         return None
@@ -147,13 +154,25 @@ def find_turns(
             blocks=np.stack([blocks[unit // members] for unit in range(len(order))]).astype(np.float32),
         )
         explained = min(explained, _explained(sides[0][role], turns[role].apply(sides[1][role])))
+    if FUSED in pairs:
+        turns[FUSED] = _side_by_side([turns.pop(role) for role in ROLES[:3]])
     return turns, explained
+
+
+def _side_by_side(turns: list[Turn]) -> Turn:
+    """One turn for matrices that lie one after the other."""
+    starts = np.cumsum([0, *(len(turn.order) for turn in turns)])
+    return Turn(
+        size=turns[0].size,
+        order=np.concatenate([turn.order + start for turn, start in zip(turns, starts, strict=False)]),
+        blocks=np.concatenate([turn.blocks for turn in turns]),
+    )
 
 
 def _matrices(pairs: Mapping[str, Pair], checkpoint: Checkpoint, side: int) -> dict[str, Floats32] | None:
     """Each matrix with head dimensions along axis 0."""
     found = {}
-    for role in ROLES:
+    for role in pairs:
         part = (pairs[role].a, pairs[role].b)[side]
         if len(part.shape) != 2 or prod(part.shape) * 2 > WHOLE or part.axes.count("head") != 1:
             return None
@@ -164,7 +183,10 @@ def _matrices(pairs: Mapping[str, Pair], checkpoint: Checkpoint, side: int) -> d
         if not np.isfinite(values).all():
             return None
         found[role] = np.ascontiguousarray(values if part.axes.index("head") == 0 else values.T)
-    return found
+    if FUSED in found:
+        fused = found.pop(FUSED)
+        found |= dict(zip(ROLES, np.split(fused, 3), strict=False))
+    return found if found.keys() == set(ROLES) else None
 
 
 def _blocks(matrix: Floats32, size: int) -> list[Floats32]:

@@ -92,7 +92,7 @@ def _factors(found: AxisMap, part: Facing) -> Floats32 | None:
     sizes = np.abs(np.log(np.maximum(np.abs(factors), 1e-6)))
     if np.median(sizes) < SCALED and np.mean(factors < 0) < TURNED:
         return None
-    return factors.astype(np.float32)
+    return np.asarray(factors, dtype=np.float32)
 
 
 def _dimensions(residual: AxisMap) -> np.ndarray:

@@ -43,7 +43,7 @@ def order_tests(alignment: Alignment) -> tuple[list[AxisTest], list[Untested]]:
             tensors = _on_axis(alignment, tower, kind, layer)
             if found.order is not Order.FREE:
                 untested.append(Untested(signal=SIGNAL, subject=subject, reason="the norms of its units are ordered"))
-            elif len(found.a) >= FEWEST_UNITS and tensors and not found.is_identity:
+            elif len(found.a) >= FEWEST_UNITS and tensors and found.effect is not None:
                 tests.append(
                     AxisTest(
                         signal=SIGNAL,

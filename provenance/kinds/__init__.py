@@ -7,12 +7,14 @@ from provenance.kinds import (
     component_reuse,
     container,
     depth,
+    disguised,
     dtype_cast,
     fine_tune,
     moe_upcycled,
     quantised,
     renamed,
     resharded,
+    vocabulary_change,
     width,
 )
 from provenance.observation import Observation
@@ -20,9 +22,11 @@ from provenance.result import Kind
 
 KINDS: tuple[Callable[[Observation, Judgement], Kind | None], ...] = (
     component_reuse.find,
+    disguised.find,
     width.find,
     depth.find,
     moe_upcycled.find,
+    vocabulary_change.find,
     fine_tune.find,
     quantised.find,
     dtype_cast.find,
