@@ -29,9 +29,13 @@ def every_view() -> dict[str, tuple[View, Array]]:
     cases = {
         "block": (lambda info: PartOfRows(info=info, source="matrix", rows=block(3, 7)), "matrix", MATRIX[3:10]),
         "groups": (lambda info: PartOfRows(info=info, source="matrix", rows=keys), "matrix", MATRIX[[4, 10]]),
-        "turned": (lambda info: Turned(info=info, source="matrix", order=(1, 0)), "matrix", MATRIX.T),
+        "turned": (
+            lambda info: Turned(info=info, source="matrix", folded=MATRIX.shape, order=(1, 0)),
+            "matrix",
+            MATRIX.T,
+        ),
         "filters": (
-            lambda info: Turned(info=info, source="filters", order=(3, 2, 0, 1)),
+            lambda info: Turned(info=info, source="filters", folded=FILTERS.shape, order=(3, 2, 0, 1)),
             "filters",
             FILTERS.transpose(3, 2, 0, 1),
         ),
