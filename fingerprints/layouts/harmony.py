@@ -9,6 +9,7 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.fused_gate_up import FusedGateUp
 from fingerprints.layouts.fused_qkv import FusedQkv
 from fingerprints.layouts.layout_side import LayoutSide, Relaying
+from fingerprints.layouts.recurrent import Recurrent
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.stacked_experts import StackedExperts
 from fingerprints.layouts.turned import TurnedMatrices
@@ -43,7 +44,7 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: tuple[Layout, ...] = (StackedExperts(), WeightNorm(), TurnedMatrices(), FusedGateUp(), FusedQkv())
+LAYOUTS: tuple[Layout, ...] = (StackedExperts(), WeightNorm(), Recurrent(), TurnedMatrices(), FusedGateUp(), FusedQkv())
 """Every layout, in the order in which they are undone: a fused matrix must be turned before it is taken apart."""
 MOST_ROUNDS = 4
 """Of one layout; what one side's change calls for on the other takes a second: leaves, then roles, then names."""
