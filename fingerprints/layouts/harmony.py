@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.layouts.channels_last import ChannelsLast
 from fingerprints.layouts.fused_gate_up import FusedGateUp
 from fingerprints.layouts.fused_qkv import FusedQkv
 from fingerprints.layouts.layout_side import LayoutSide, Relaying
@@ -44,7 +45,15 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: tuple[Layout, ...] = (StackedExperts(), WeightNorm(), Recurrent(), TurnedMatrices(), FusedGateUp(), FusedQkv())
+LAYOUTS: tuple[Layout, ...] = (
+    StackedExperts(),
+    WeightNorm(),
+    Recurrent(),
+    TurnedMatrices(),
+    ChannelsLast(),
+    FusedGateUp(),
+    FusedQkv(),
+)
 """Every layout, in the order in which they are undone: a fused matrix must be turned before it is taken apart."""
 MOST_ROUNDS = 4
 """Of one layout; what one side's change calls for on the other takes a second: leaves, then roles, then names."""

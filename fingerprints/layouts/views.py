@@ -94,6 +94,20 @@ class Turned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """`source` with its axes but the first in another order; costs the rows that are asked for."""
+
+    info: TensorInfo
+    source: str
+    order: tuple[int, ...]
+    """Axes of the source in the order of the view; the first of them is the first."""
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        return np.ascontiguousarray(inner.take(self.source, indices).transpose(self.order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flattened:
     """`source`, a bias by heads, as one vector; costs all of it."""
 
