@@ -33,12 +33,13 @@ class PairBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A tensor of A and its counterpart in B."""
+    """A tensor of A and its counterpart in B. `matched` names the axes whose units a search has matched."""
 
     a: Part
     b: Part
     basis: PairBasis
     ambiguous: bool = False
+    matched: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> bool:

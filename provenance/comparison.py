@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model
+from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align, differs_in_structure
+from fingerprints.alignment.order_tests import order_tests
+from fingerprints.anatomy import Anatomy
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.difference import rank_shares
@@ -36,6 +39,7 @@ from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side
+from provenance.strength import open_share
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
@@ -44,6 +48,7 @@ CHANGED_MATRICES = 6
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
 SECOND_ROWS = 64
+RELATED = (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN)
 
 
 def compare(a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None) -> Result:
@@ -102,24 +107,75 @@ class _Comparison:
         paired, undecided = self._pair(side_a, side_b)
         self.adapted.find_fit(paired, self.a, self.b)
         pairing = self.adapted.measurable(paired)
-        searched = pairing.searched or any(note.searched for note in self.layouts)
-        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
-        measurement = self._measure(pairing, side_a, side_b, sample, None if self.small else self.options.layers)
-        equalities = self._equalities(pairing, measurement)
-        observed = Observation(
-            a=side_a,
-            b=side_b,
-            pairing=pairing,
-            measurement=measurement,
-            equalities=equalities,
-            alpha=self.options.alpha,
-            undecided_renames=undecided,
-        )
-        observed = self._with_change(observed)
-        judgement = judge(observed)
+        observed, judgement = self._examined(side_a, side_b, pairing)
+        observed = replace(observed, undecided_renames=undecided)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
-            judgement = self._look_again(observed, judgement, sample)
-        return self._result(observed, self.adapted.judged(judgement, observed), sample, paired)
+            judgement = self._look_again(observed, judgement)
+        return self._result(observed, self.adapted.judged(judgement, observed), paired)
+
+    def _examined(self, a: Side, b: Side, pairing: Pairing) -> tuple[Observation, Judgement]:
+        """Through a map where the structures differ; as names pair them; and through a map where that shows nothing."""
+        tried: list[Observation] = []
+        differs = differs_in_structure(a.anatomy, b.anatomy, pairing)
+        values = bool(a.inventory.parameters and b.inventory.parameters)
+        for everywhere in (False, None, True):
+            alignment = None
+            if everywhere is not None:
+                if not values or (not everywhere and not differs) or self._late():
+                    continue
+                alignment = self._aligned(a, b, pairing, everywhere=everywhere)
+                if alignment is None:
+                    continue
+            observed = self._observed(a, b, pairing, alignment, earlier=sum(each.hypotheses for each in tried))
+            judgement = judge(observed)
+            tried.append(observed)
+            if judgement.ruling.relation in RELATED and open_share(observed) < thresholds().open_share:
+                return observed, judgement
+        related = [each for each in tried if judge(each).ruling.relation in RELATED]
+        if related:
+            best = min(related, key=lambda each: (open_share(each), each.alignment is not None))
+            return best, judge(best)
+        plain = next(each for each in tried if each.alignment is None)
+        plain = replace(plain, earlier_hypotheses=sum(each.hypotheses for each in tried if each is not plain))
+        return plain, judge(plain)
+
+    def _aligned(self, a: Side, b: Side, pairing: Pairing, *, everywhere: bool) -> Alignment | None:
+        self.progress.stage("looking for maps of layers and units")
+        settings = AlignmentSettings(
+            everywhere=everywhere, layers=None if self.small else self.options.layers, seed=self.options.sample_seed
+        )
+        return align((a.anatomy, b.anatomy), (self.a, self.b), pairing, settings)
+
+    def _observed(
+        self, a: Side, b: Side, pairing: Pairing, alignment: Alignment | None, *, earlier: int = 0
+    ) -> Observation:
+        """Measure a pairing, seen through an alignment if there is one."""
+        seen = _View.through(alignment, (a.anatomy, b.anatomy), (self.a, self.b), pairing)
+        searched = alignment is not None or pairing.searched or any(note.searched for note in self.layouts)
+        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
+        if not (a.inventory.parameters and b.inventory.parameters):
+            seen = replace(seen, pairing=replace(seen.pairing, pairs=()))
+        measurement = self._measure(seen, sample, None if self.small else self.options.layers)
+        if alignment is not None:
+            tests, untested = order_tests(alignment)
+            measurement = replace(
+                measurement,
+                tests=(*measurement.tests, *tests),
+                untested=(*measurement.untested, *untested),
+                skipped=(*measurement.skipped, *alignment.left_out),
+            )
+        observed = Observation(
+            a=a,
+            b=b,
+            pairing=seen.pairing,
+            measurement=measurement,
+            equalities=self._equalities(seen, measurement),
+            alpha=self.options.alpha,
+            sample=sample,
+            earlier_hypotheses=earlier,
+            alignment=alignment,
+        )
+        return self._with_change(observed, seen)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -133,11 +189,13 @@ class _Comparison:
         assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
         return assigned.pairing, assigned.undecided
 
-    def _look_again(self, observed: Observation, judgement: Judgement, sample: SampleSettings) -> Judgement:
+    def _look_again(self, observed: Observation, judgement: Judgement) -> Judgement:
         """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
+        sample = observed.sample
         second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
         layers = max(1, self.options.layers // 4)
-        found = self._measure(observed.pairing, observed.a, observed.b, second, layers)
+        seen = _View.through(None, (observed.a.anatomy, observed.b.anatomy), (self.a, self.b), observed.pairing)
+        found = self._measure(seen, second, layers)
         again = replace(
             observed,
             measurement=found,
@@ -146,7 +204,7 @@ class _Comparison:
         )
         return disagreement(judgement, again)
 
-    def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings, layers: int | None) -> Measurement:
+    def _measure(self, seen: _View, sample: SampleSettings, layers: int | None) -> Measurement:
         limit = self.options.time_limit
         settings = MeasureSettings(
             sample=sample,
@@ -155,12 +213,10 @@ class _Comparison:
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
         )
-        if not (a.inventory.parameters and b.inventory.parameters):
-            pairing = replace(pairing, pairs=())
-        self.progress.stage("comparing weights", len(pairing.pairs))
-        return measure(pairing, (a.anatomy, b.anatomy), (self.a, self.b), settings, self.progress.advance)
+        self.progress.stage("comparing weights", len(seen.pairing.pairs))
+        return measure(seen.pairing, seen.anatomies, (seen.a, seen.b), settings, self.progress.advance)
 
-    def _equalities(self, pairing: Pairing, measurement: Measurement) -> dict[str, Equality]:
+    def _equalities(self, seen: _View, measurement: Measurement) -> dict[str, Equality]:
         """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`."""
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
@@ -168,19 +224,19 @@ class _Comparison:
         affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
         if not (self.small or (all_equal and affordable)):
             return found
-        self.progress.stage("comparing every value", len(pairing.pairs))
-        for pair in pairing.pairs:
+        self.progress.stage("comparing every value", len(seen.pairing.pairs))
+        for pair in seen.pairing.pairs:
             self.progress.advance()
             known = found.get(pair.a.name)
             if self._late() or (known is not None and (known.complete or not known.identical)):
                 continue
             try:
-                found[pair.a.name] = full_equality(pair, self.a, self.b)
+                found[pair.a.name] = full_equality(pair, seen.a, seen.b)
             except UnreadableTensor:
                 continue
         return found
 
-    def _with_change(self, observed: Observation) -> Observation:
+    def _with_change(self, observed: Observation, seen: _View) -> Observation:
         """Add the shape of the change where there is one to explain."""
         changed = [
             observed.pair_of[name]
@@ -194,17 +250,18 @@ class _Comparison:
         step = max(1, len(largest) // CHANGED_MATRICES)
         shares = rank_shares(
             largest[::step][:CHANGED_MATRICES],
-            self.a,
-            self.b,
+            seen.a,
+            seen.b,
             energy=thresholds().low_rank_energy,
             seed=self.options.sample_seed,
         )
         return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
 
-    def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings, paired: Pairing) -> Result:
+    def _result(self, observed: Observation, judgement: Judgement, paired: Pairing) -> Result:
+        sample = observed.sample
         ruling, strength = judgement.ruling, judgement.strength
         kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
-        direction = find_direction(observed, judgement)
+        direction = find_direction(observed, judgement, kinds)
         self.progress.stage("digests")
         digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
         shown = self.adapted.shown(observed.a, observed.b)
@@ -252,6 +309,29 @@ class _Comparison:
                 "threads": self.threads,
             },
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What a measurement looks at."""
+
+    a: Checkpoint
+    b: Checkpoint
+    anatomies: tuple[Anatomy, Anatomy]
+    pairing: Pairing
+
+    @classmethod
+    def through(
+        cls,
+        alignment: Alignment | None,
+        anatomies: tuple[Anatomy, Anatomy],
+        checkpoints: tuple[Checkpoint, Checkpoint],
+        pairing: Pairing,
+    ) -> _View:
+        """Both sides as an alignment shows them; without one, as they are."""
+        if alignment is None:
+            return cls(a=checkpoints[0], b=checkpoints[1], anatomies=anatomies, pairing=pairing)
+        return cls(a=alignment.a, b=alignment.b, anatomies=alignment.anatomies, pairing=alignment.pairing)
 
 
 def usable_cores() -> int:

@@ -56,6 +56,8 @@ def judge(observed: Observation) -> Judgement:
 def identical(observed: Observation, strength: Strength) -> Ruling | None:
     """Learned tensors, copies counted once, match one to one in both directions and are equal."""
     learned_a, learned_b = observed.a.inventory.learned, observed.b.inventory.learned
+    if observed.alignment is not None:
+        return None
     partners = {pair.b.name for pair in observed.pairing.pairs}
     unreadable = any(reason != NOT_SAMPLED for _, reason in observed.measurement.skipped)
     if not observed.measured or unreadable or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fingerprints.alignment.alignment import Alignment
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
 from fingerprints.checkpoint import Origin
@@ -17,6 +18,7 @@ from fingerprints.kernels import bonferroni, log10_two_sided
 from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
+from fingerprints.samples import SampleSettings
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
@@ -51,12 +53,16 @@ class Observation:
         Equality of each looked-at pair by name in A: over all values where they were read, else over the sample.
     alpha : float
         Level for corrected p-values.
+    sample : SampleSettings
+        How much was looked at.
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
         p-values of an earlier sample of the same pair, which count as well.
     change_rank_share : float or None
         Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
+    alignment : Alignment or None
+        The maps of layers, experts and units through which the two sides were looked at.
     """
 
     a: Side
@@ -65,13 +71,20 @@ class Observation:
     measurement: Measurement
     equalities: Mapping[str, Equality]
     alpha: float
+    sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
     change_rank_share: float | None = None
+    alignment: Alignment | None = None
 
     def with_change(self, rank_share: float | None) -> Observation:
         """The same observation, with the shape of the change."""
         return replace(self, change_rank_share=rank_share)
+
+    @property
+    def structural(self) -> bool:
+        """Whether a map explains a difference of depth, width or experts."""
+        return self.alignment is not None and any(tower.changes_structure for tower in self.alignment.towers)
 
     @cached_property
     def pair_of(self) -> Mapping[str, Pair]:
@@ -93,7 +106,7 @@ class Observation:
     @property
     def hypotheses(self) -> int:
         """Number of p-values computed: T and F of every test."""
-        return self.earlier_hypotheses + 2 * len(self.measurement.tests)
+        return self.earlier_hypotheses + 2 * sum(test.exact for test in self.measurement.tests)
 
     @property
     def log10_level(self) -> float:
@@ -108,6 +121,8 @@ class Observation:
         axes of one of its matrices bear it out.
         """
         log10_p = self._log10_p(test)
+        if not test.exact:
+            return 0.0
         if not test.family:
             if test.scope == "tensor":
                 log10_p = max(self._log10_p(other) for other in self._tests_of[test.tensors[0]])
@@ -206,6 +221,8 @@ class Observation:
         """Names in A of looked-at tensors that are dependent: by a test of their own, by rank, or by equality."""
         names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.statistics.z > 0}
         names |= self.equal_tensors
+        if self.dependent_tests:
+            names |= self.aligned_tensors
         for name, item in self.measured.items():
             if item.rank_correlation is not None and item.rank_correlation > 0 and self._interchangeable(item.pair.a):
                 count = min(item.pair.a.info.size, item.pair.b.info.size)
@@ -213,6 +230,19 @@ class Observation:
                 if bonferroni(log10_p, self.hypotheses + len(self.measured)) < self.log10_alpha:
                     names.add(name)
         return frozenset(names & self.measured.keys())
+
+    @cached_property
+    def aligned_tensors(self) -> frozenset[str]:
+        """Names in A of tensors whose matched units agree more than the units of one tensor by chance, where they were
+        matched by a search and the agreement is no exact test. They count once an exact test has shown dependence.
+        """
+        level = self.log10_level
+        return frozenset(
+            test.tensors[0]
+            for test in self.measurement.tests
+            if test.scope == "tensor" and not test.exact and test.statistics.z > 0
+            if min(test.statistics.log10_p_statistic, test.statistics.log10_p_hits) < level
+        )
 
     @cached_property
     def equal_tensors(self) -> frozenset[str]:

@@ -32,6 +32,9 @@ class Thresholds:
         With a z beyond this nothing is called independent.
     reuse_coverage : float
         Coverage below which only a component is shared.
+    open_share : float
+        Share of the smaller side's parameters in matrices that were looked at and show nothing, above which maps are
+        looked for though a relation is found.
     fine_tune_effect : float
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
@@ -57,6 +60,7 @@ class Thresholds:
     extrapolation_share: float
     beyond_chance_z: float
     reuse_coverage: float
+    open_share: float
     fine_tune_effect: float
     fewest_parameters: int
     read_whole_below_bytes: int

@@ -8,8 +8,11 @@ from typing import Protocol
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.channels_last import ChannelsLast
 from fingerprints.layouts.fused_gate_up import FusedGateUp
+from fingerprints.layouts.fused_kv import FusedKv
 from fingerprints.layouts.fused_qkv import FusedQkv
 from fingerprints.layouts.layout_side import LayoutSide, Relaying
+from fingerprints.layouts.neighbouring_experts import NeighbouringExperts
+from fingerprints.layouts.raised_gains import RaisedGains
 from fingerprints.layouts.recurrent import Recurrent
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.stacked_experts import StackedExperts
@@ -47,12 +50,15 @@ class Layout(Protocol):
 
 LAYOUTS: tuple[Layout, ...] = (
     StackedExperts(),
+    NeighbouringExperts(),
     WeightNorm(),
     Recurrent(),
     TurnedMatrices(),
     ChannelsLast(),
     FusedGateUp(),
     FusedQkv(),
+    FusedKv(),
+    RaisedGains(),
 )
 """Every layout, in the order in which they are undone: a fused matrix must be turned before it is taken apart."""
 MOST_ROUNDS = 4
@@ -86,7 +92,7 @@ def harmonised(a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> tuple[Checkpoi
             for label, relaying in changes.items():
                 notes.append(_note(label, layout, relaying))
                 sides[label] = replace(sides[label], checkpoint=_relaid(sides[label].checkpoint, relaying))
-            if not changes:
+            if not changes or any(relaying.final for relaying in changes.values()):
                 break
     return sides["a"].checkpoint, sides["b"].checkpoint, tuple(notes)
 

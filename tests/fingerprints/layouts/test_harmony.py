@@ -63,6 +63,7 @@ def test_every_layout_is_listed() -> None:
     files = {path.stem for path in Path(layouts.__file__).parent.glob("*.py")}
     rest = {
         "__init__",
+        "expert_names",
         "harmony",
         "kernel_axes",
         "layout_side",
