@@ -121,7 +121,7 @@ SCALED = 0.05
 
 
 def _of_sizes(observed: Observation) -> Iterator[dict[str, Any]]:
-    """A residual stream of another size: what writes to it differs by one factor. A head with one vector in all rows."""
+    """A residual stream of another size: its writers differ by one factor. A head with one vector in all rows."""
     parts = [observed.pair_of[name].a for name in observed.scaled_tensors]
     writers = [part.info.size for part in parts if part.role in WRITERS]
     every = [item.pair.a.info.size for item in observed.measured.values() if item.pair.a.role in WRITERS]

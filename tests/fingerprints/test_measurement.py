@@ -257,5 +257,5 @@ def test_non_finite_values_leave_the_tests_and_become_no_number() -> None:
     found = compared(a, b)
     assert all(np.isfinite(test.statistics.z) for test in found.tests)
     assert all(np.isfinite([item.cosine, item.relative_change]).all() for item in found.tensors)
-    (test,) = [t for t in found.tests if t.subject == name and "neuron" in t.axis]
+    (test,) = [t for t in found.tests if t.subject == name and t.signal == "neuron_index"]
     assert test.statistics.units == 155
