@@ -16,8 +16,8 @@ from pathlib import Path
 from fingerprints.adapters import open_model
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
+from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.difference import rank_shares
 from fingerprints.errors import UnreadableTensor
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import Measurement, MeasureSettings, measure
@@ -44,7 +44,8 @@ from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
-CHANGED_MATRICES = 6
+CHANGED_MATRICES = 32
+MOST_CHANGED = 96
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
 SECOND_ROWS = 64
@@ -188,7 +189,7 @@ class _Comparison:
             alignment=look.alignment,
             undone=look.undone,
         )
-        return self._with_change(observed, look)
+        return self._with_changes(observed, look)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -248,26 +249,21 @@ class _Comparison:
                 continue
         return found
 
-    def _with_change(self, observed: Observation, look: Look) -> Observation:
-        """Add the shape of the change where there is one to explain."""
+    def _with_changes(self, observed: Observation, look: Look) -> Observation:
+        """Add what the changes look like: of most matrices of small checkpoints, else of an even spread."""
         changed = [
             observed.pair_of[name]
             for name in sorted(observed.dependent_tensors - observed.equal_tensors)
             if len(observed.pair_of[name].a.shape) > 1
-            and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
         ]
-        if not changed or self._late():
-            return observed
-        largest = sorted(changed, key=lambda pair: -pair.a.info.size)
-        step = max(1, len(largest) // CHANGED_MATRICES)
-        shares = rank_shares(
-            largest[::step][:CHANGED_MATRICES],
-            look.a,
-            look.b,
-            energy=thresholds().low_rank_energy,
-            seed=self.options.sample_seed,
-        )
-        return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
+        step = -(-len(changed) // (MOST_CHANGED if self.small else CHANGED_MATRICES))
+        found = []
+        for pair in changed[:: max(step, 1)]:
+            if self._late():
+                break
+            if (change := describe_change(pair, look.a, look.b, seed=self.options.sample_seed)) is not None:
+                found.append(change)
+        return replace(observed, changes=tuple(found))
 
     def _result(self, observed: Observation, judgement: Judgement, paired: Pairing) -> Result:
         sample = observed.sample

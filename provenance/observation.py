@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from fingerprints.alignment.alignment import Alignment
@@ -13,6 +13,7 @@ from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.vocabulary_match import VocabularyMatch
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
+from fingerprints.change import TensorChange
 from fingerprints.checkpoint import Origin
 from fingerprints.groups import AxisTest
 from fingerprints.inventory import Inventory
@@ -64,8 +65,8 @@ class Observation:
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
         p-values of an earlier sample of the same pair, which count as well.
-    change_rank_share : float or None
-        Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
+    changes : tuple of TensorChange
+        What the changes of dependent matrices look like.
     alignment : Alignment or None
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
@@ -85,15 +86,11 @@ class Observation:
     sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
-    change_rank_share: float | None = None
+    changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
     searched_bases: bool = False
     vocabulary: VocabularyMatch | None = None
-
-    def with_change(self, rank_share: float | None) -> Observation:
-        """The same observation, with the shape of the change."""
-        return replace(self, change_rank_share=rank_share)
 
     @property
     def structural(self) -> bool:

@@ -52,8 +52,23 @@ class Thresholds:
         Below the first, all layers are read; below the second, more units of each.
     different_architecture_share : float
         Share of the smaller side's parameters with a counterpart below which architectures are different.
-    low_rank_energy, low_rank_share : float
-        A change is of low rank when this share of the singular values holds this share of its energy.
+    nearest_level : float
+        Share of quantised values that must be the level next to the other side's for rounding to be all there is.
+    pruned_share : float
+        Difference of the shares of zeros from which a matrix counts as pruned.
+    above_rounding : float
+        Energy of a change over that of rounding, from which there is something to explain.
+    white_edge, white_growth, white_kurtosis : float
+        Largest singular value over that of noise of the same energy, difference from a right angle to the weights, and
+        of the kurtosis from a Gaussian's, up to which a change counts as noise.
+    one_rank_share : float
+        Share of the matrices of low rank that must be of one rank, for an adapter.
+    operation_share : float
+        Share of the changed matrices that an operation must explain to be named.
+    common_direction : float
+        Cosine of the directions of changes of rank one from which they are one direction.
+    trained_share : float
+        Share of the changed matrices whose change is of many directions, from which training is named.
     new_row, kept_row : float
         A row of an embedding is new where its cosine is below the first share of what kept rows have, and kept where it
         is above the second.
@@ -87,8 +102,16 @@ class Thresholds:
     small_checkpoint_bytes: int
     tiny_checkpoint_bytes: int
     different_architecture_share: float
-    low_rank_energy: float
-    low_rank_share: float
+    nearest_level: float
+    pruned_share: float
+    above_rounding: float
+    white_edge: float
+    white_growth: float
+    white_kurtosis: float
+    one_rank_share: float
+    operation_share: float
+    common_direction: float
+    trained_share: float
     new_row: float
     kept_row: float
     rows_between: float
