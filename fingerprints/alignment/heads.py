@@ -195,8 +195,10 @@ def _blocks(matrix: Floats32, size: int) -> list[Floats32]:
 
 def _overlap(ours: list[Floats32], theirs: list[Floats32]) -> Floats:
     """Share of each block's row span that each block of the other side spans, in [0, 1]."""
-    bases = [[np.linalg.qr(block.T)[0] for block in side] for side in (ours, theirs)]
-    return np.array([[float(np.square(p.T @ q).sum()) / p.shape[1] for q in bases[1]] for p in bases[0]])
+    ours_b, theirs_b = (np.linalg.qr(np.stack(side).transpose(0, 2, 1))[0] for side in (ours, theirs))
+    size = ours_b.shape[2]
+    every = np.concatenate(list(theirs_b), axis=1)
+    return np.array([np.square(p.T @ every).reshape(size, -1, size).sum(axis=(0, 2)) / size for p in ours_b])
 
 
 def _order(c: Floats) -> Ints | None:
@@ -211,7 +213,8 @@ def _order(c: Floats) -> Ints | None:
 
 def _solved(x: Floats32, y: Floats32) -> Floats:
     """The square matrix m that minimises `|x - m y|`."""
-    return np.asarray(np.linalg.lstsq(y.T.astype(np.float64), x.T.astype(np.float64), rcond=None)[0].T)
+    wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
+    return np.asarray(np.linalg.lstsq(wide_y @ wide_y.T, wide_y @ wide_x.T, rcond=None)[0].T)
 
 
 def _explained(x: Floats32, y: Floats32) -> float:
