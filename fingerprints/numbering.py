@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fingerprints.anatomy import Anatomy, Part
-from fingerprints.templates import SLOT, Index
+from fingerprints.templates import Index, pieces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def numberings(a: Anatomy, b: Anatomy) -> tuple[Numbering, Numbering]:
 
 
 def _stack(part: Part) -> str:
-    return part.template.partition(SLOT)[0]
+    return pieces(part.template)[0]
 
 
 def _stacks(parts: Iterable[Part]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""The table of renames: a prefix that was replaced, a template that became another, layers that are numbered otherwise."""
+"""The table of renames: prefixes that were replaced, templates that became others, layers that were renumbered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fingerprints.anatomy import Part
 from fingerprints.pairing import Pair, PairBasis
-from fingerprints.templates import SLOT, Index
+from fingerprints.templates import SLOT, Index, pieces, slots
 from provenance.observation import Observation
 from provenance.result import Basis, RenameRule
 
@@ -93,15 +93,17 @@ def _line(x: Sequence[int], y: Sequence[int]) -> tuple[int, int] | None:
 def _renumbered(template: str, laws: Sequence[str]) -> tuple[str, str]:
     """One rule for all templates of a stack whose numbers alone have changed: up to the last number that did."""
     last = max(place for place, law in enumerate(laws) if law != SLOT)
-    head = SLOT.join(template.split(SLOT)[: last + 1]) + SLOT
-    ending = "*" if len(head) == len(template) or template[len(head)] != "." else ".*"
+    fixed, marks = pieces(template), slots(template)
+    head = "".join(piece + mark for piece, mark in zip(fixed[: last + 1], marks, strict=False))
+    ending = ".*" if fixed[last + 1].startswith(".") else "*"
     return head + ending, _filled(head, laws[: last + 1]) + ending
 
 
-def _filled(template: str, slots: Sequence[str]) -> str:
-    """The template with its slots, in order, replaced."""
-    pieces = template.split(SLOT)
-    return "".join(piece + slot for piece, slot in zip(pieces, [*slots, ""], strict=True))
+def _filled(template: str, laws: Sequence[str]) -> str:
+    """The template with laws for its slots, in order; padded as they are."""
+    padding = [mark.removeprefix("{i").removesuffix("}") for mark in slots(template)]
+    shown = [law.removesuffix("}") + pad + "}" for law, pad in zip(laws, padding, strict=True)]
+    return "".join(piece + law for piece, law in zip(pieces(template), [*shown, ""], strict=True))
 
 
 def _replaced_prefix(a: Part, b: Part) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from fingerprints.anatomy import Part, PartKind, under
 from fingerprints.checkpoint import TensorInfo
 from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying
 from fingerprints.layouts.views import Turned, seen_as
-from fingerprints.templates import SLOT, templates
+from fingerprints.templates import pieces, templates
 
 _ORDERS = {2: (1, 0), 4: (3, 2, 0, 1)}
 
@@ -112,7 +112,7 @@ def _output_first(side: LayoutSide) -> set[str]:
 
 def _stack(template: str) -> str:
     """Path of the modules that are numbered alike; the template's own where nothing is numbered."""
-    return template.partition(SLOT)[0]
+    return pieces(template)[0]
 
 
 def _by_role(side: LayoutSide, other: LayoutSide | None) -> list[Part]:
