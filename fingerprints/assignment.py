@@ -15,7 +15,7 @@ import numpy as np
 from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.description import described
-from fingerprints.kernels.matching import likeliest, match
+from fingerprints.kernels.matching import MOST, likeliest, match
 from fingerprints.pairing import Pair, PairBasis, Pairing, reassigned
 from fingerprints.sketches import Sketches
 from fingerprints.templates import natural_key
@@ -169,11 +169,11 @@ def _likely(classes: Sequence[_Class], partners: Mapping[str, Part]) -> dict[str
     for each in classes:
         rows = [i for i, part in enumerate(each.ours) if part.name not in partners]
         columns = [j for j, part in enumerate(each.theirs) if part.name not in taken]
-        if len(rows) != len(columns):
+        if not 0 < len(rows) == len(columns) <= MOST:
             continue
         at = {j: place for place, j in enumerate(columns)}
         now = [at.get(each.now[i], -1) for i in rows]
-        for i, j in likeliest(each.a.values[rows], each.b.values[columns], now=now):
+        for i, j in likeliest(each.a.closeness(each.b, rows, columns), now=now):
             found[each.ours[rows[i]].name] = each.theirs[columns[j]]
     return found
 

@@ -24,26 +24,25 @@ FEWEST_ROWS = 2
 OUTLIER = 6.0
 """Deviations from the median beyond which a value is cut off: one outlier must not make two vectors alike."""
 
+Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sketches:
-    """Sketches of tensors of one shape.
+    """Sketches of tensors of one shape, outliers cut off.
 
     Attributes
     ----------
-    values : ndarray of float32, shape (n, k)
-        What was read; zero where nothing could be.
     vectors : ndarray of float32, shape (n, k)
-        Its rows without outliers, centred, of length one; zero for constant tensors.
-    constants : tuple
-        The value of each tensor that is constant where it was read, in the precision of bfloat16; else None.
+        Centred, of length one; zero for constant tensors and those that cannot be read.
+    means, lengths : ndarray of float64, shape (n,)
+        What centring took away, NaN where nothing can be read, and the length before scaling, zero for a constant.
     """
 
-    values: Floats32
     vectors: Floats32
-    constants: tuple[float | None, ...]
+    means: Floats
+    lengths: Floats
 
     @classmethod
     def of(cls, parts: Sequence[Part], checkpoint: Checkpoint, seed: int) -> Sketches:
@@ -61,18 +60,49 @@ class Sketches:
         places = _positions(parts[0].shape, seed)
         rest = int(np.prod(parts[0].shape[2:], dtype=np.int64))
         size = int(np.prod([len(place) for place in places], dtype=np.int64)) * rest
-        values, vectors = np.zeros((2, len(parts), size), dtype=np.float32)
-        constants: list[float | None] = [None] * len(parts)
+        vectors = np.zeros((len(parts), size), dtype=np.float32)
+        means, lengths = np.full(len(parts), np.nan), np.zeros(len(parts))
         for i, part in enumerate(parts):
-            found = _read(part, checkpoint, places) if size else None
-            if found is None:
+            values = _read(part, checkpoint, places) if size else None
+            if values is None:
                 continue
-            values[i] = found
-            if (found == found[0]).all():
-                constants[i] = _rounded(found[0])
-            else:
-                vectors[i] = _unit(found)
-        return cls(values=values, vectors=vectors, constants=tuple(constants))
+            values = _without_outliers(values)
+            means[i] = values.mean()
+            values -= means[i]
+            lengths[i] = 0.0 if (values == values[0]).all() else np.linalg.norm(values)
+            if lengths[i]:
+                vectors[i] = values / lengths[i]
+        return cls(vectors=vectors, means=means, lengths=lengths)
+
+    @property
+    def constants(self) -> tuple[float | None, ...]:
+        """The value of each tensor that is constant where it was read, in the precision of bfloat16; else None."""
+        rounded = self.means.astype(ml_dtypes.bfloat16).astype(np.float64)
+        constant = (self.lengths == 0) & np.isfinite(self.means)
+        return tuple(float(value) if known else None for value, known in zip(rounded, constant, strict=True))
+
+    def closeness(self, other: Sketches, rows: Sequence[int], columns: Sequence[int]) -> Floats:
+        """How close some tensors are to some of the other side's: 2 x.y / (x.x + y.y), 1 for equal ones.
+
+        Parameters
+        ----------
+        other : Sketches
+            Of the same shape.
+        rows, columns : sequence of int
+            Which tensors of this and of the other side.
+
+        Returns
+        -------
+        ndarray of float64, shape (rows, columns)
+        """
+        i, j = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
+        mean, level = np.nan_to_num(self.means[i])[:, None], np.nan_to_num(other.means[j])[None, :]
+        length, height = self.lengths[i][:, None], other.lengths[j][None, :]
+        count = self.vectors.shape[1]
+        cosine = self.vectors[i].astype(np.float64) @ other.vectors[j].astype(np.float64).T
+        product = 2.0 * (count * mean * level + length * height * cosine)
+        total = count * (mean**2 + level**2) + length**2 + height**2
+        return np.asarray(np.divide(product, total, out=np.zeros_like(product), where=total > 0))
 
 
 def _positions(shape: tuple[int, ...], seed: int) -> tuple[Ints, ...]:
@@ -93,7 +123,7 @@ def _some(length: int, count: int, seed: int) -> Ints:
     return found[spread(len(found), count)] if len(found) else found
 
 
-def _read(part: Part, checkpoint: Checkpoint, places: tuple[Ints, ...]) -> npt.NDArray[np.float64] | None:
+def _read(part: Part, checkpoint: Checkpoint, places: tuple[Ints, ...]) -> Floats | None:
     try:
         values = widened(checkpoint.take(part.name, places[0]))
     except CheckpointError:
@@ -102,17 +132,7 @@ def _read(part: Part, checkpoint: Checkpoint, places: tuple[Ints, ...]) -> npt.N
     return flat if np.isfinite(flat).all() else None
 
 
-def _unit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Outliers cut off, centred, of length one."""
+def _without_outliers(values: Floats) -> Floats:
     middle = float(np.median(values))
     deviation = float(np.median(np.abs(values - middle)))
-    if deviation > 0:
-        values = np.clip(values, middle - OUTLIER * deviation, middle + OUTLIER * deviation)
-    values = values - values.mean()
-    norm = float(np.linalg.norm(values))
-    return values / norm if norm > 0 else values
-
-
-def _rounded(value: float) -> float:
-    """In the precision of bfloat16: a constant is the same constant after a cast."""
-    return float(np.asarray(value, dtype=np.float64).astype(ml_dtypes.bfloat16))
+    return np.clip(values, middle - OUTLIER * deviation, middle + OUTLIER * deviation) if deviation > 0 else values

@@ -72,22 +72,19 @@ def match(x: Floats32, y: Floats32, *, least: float, now: Sequence[int]) -> Matc
     return Matches(pairs=tuple(sorted([*pairs.items(), *settled])), doubtful=doubtful)
 
 
-def likeliest(x: Floats32, y: Floats32, *, now: Sequence[int]) -> tuple[Match, ...]:
-    """The assignment that leaves the vectors closest to one another, however far apart; nothing above 2048 vectors.
+def likeliest(likeness: npt.NDArray[np.float64], *, now: Sequence[int]) -> tuple[Match, ...]:
+    """The assignment of largest total likeness, however small that is; nothing above 2048 vectors.
 
     Parameters
     ----------
-    x, y : ndarray of float32, shapes (m, k) and (n, k)
-        Any rows. Two are as close as 2 x.y / (x.x + y.y), which is 1 for equal ones.
+    likeness : ndarray of float64, shape (m, n)
+        Of vectors of two sides.
     now : sequence of int
         As for `match`.
     """
-    if max(len(x), len(y)) > MOST:
+    if max(likeness.shape) > MOST:
         return ()
-    left, right = x.astype(np.float64), y.astype(np.float64)
-    sizes = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)[None, :]
-    closeness = np.divide(2.0 * (left @ right.T), sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    first, second = _assigned(closeness, _in_place(range(len(x)), range(len(y)), now))
+    first, second = _assigned(likeness, _in_place(range(len(likeness)), range(likeness.shape[1]), now))
     return tuple(zip(first.tolist(), second.tolist(), strict=True))
 
 
