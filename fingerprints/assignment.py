@@ -16,7 +16,9 @@ from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.description import described
 from fingerprints.kernels.matching import MOST, likeliest, match
-from fingerprints.pairing import Pair, PairBasis, Pairing, reassigned
+from fingerprints.layer_order import followers, probes
+from fingerprints.pairing import Pair, PairBasis, Pairing
+from fingerprints.reassignment import reassigned
 from fingerprints.sketches import Sketches
 from fingerprints.templates import natural_key
 
@@ -70,20 +72,22 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
     partners: dict[str, Part] = {}
     doubtful: set[str] = set()
     crowded: list[str] = []
-    classes = list(_classes(pairing, a, b, seed))
+    probed = probes(pairing)
+    open_pairs = [pair for pair in pairing.pairs if _is_open(pair) or pair.a.name in probed]
+    classes = _classes(pairing, open_pairs, a, b, seed)
     for each in classes:
         found = match(each.a.vectors, each.b.vectors, least=each.least, now=each.now)
         partners |= {each.ours[i].name: each.theirs[j] for i, j in found.pairs}
         doubtful |= {each.ours[i].name for i in found.doubtful}
         if found.crowded:
             crowded.append("x".join(map(str, each.ours[0].shape)))
-    related = bool(partners)
-    if related:
-        partners |= _equal_constants(classes, partners)
-        partners |= _followers(pairing, partners)
-    settled = reassigned(pairing, partners, doubtful=doubtful)
-    if related:
+    settled = pairing
+    if partners:
+        partners |= _equal_constants(classes)
+        partners |= _followers(pairing, partners, open_pairs)
+        partners |= followers(pairing, partners)
         likely = _likely(classes, partners)
+        settled = reassigned(pairing, partners, doubtful=doubtful)
         settled = reassigned(settled, likely, basis=PairBasis.SHAPE, doubtful=likely)
     complete = described(_last_resort(settled))
     asked = sum(len(each.ours) for each in classes)
@@ -91,11 +95,11 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
     return Assigned(pairing=complete, undecided=asked - decided, crowded=tuple(crowded))
 
 
-def _classes(pairing: Pairing, a: Checkpoint, b: Checkpoint, seed: int) -> list[_Class]:
+def _classes(pairing: Pairing, open_pairs: Sequence[Pair], a: Checkpoint, b: Checkpoint, seed: int) -> list[_Class]:
     """Open tensors by shape, where a shape leaves a choice or tensors without a partner."""
-    paired = {pair.a.name: pair.b.name for pair in pairing.pairs if _is_open(pair)}
-    ours = _by_shape([pair.a for pair in pairing.pairs if _is_open(pair)] + list(pairing.only_a))
-    theirs = _by_shape([pair.b for pair in pairing.pairs if _is_open(pair)] + list(pairing.only_b))
+    paired = {pair.a.name: pair.b.name for pair in open_pairs}
+    ours = _by_shape([pair.a for pair in open_pairs] + list(pairing.only_a))
+    theirs = _by_shape([pair.b for pair in open_pairs] + list(pairing.only_b))
     found: list[_Class] = []
     for shape in sorted(ours.keys() & theirs.keys()):
         left, right = ours[shape], theirs[shape]
@@ -127,7 +131,7 @@ def _in_order(parts: Sequence[Part]) -> list[Part]:
     return sorted(parts, key=lambda part: (natural_key(part.name), part.name))
 
 
-def _equal_constants(classes: Sequence[_Class], partners: Mapping[str, Part]) -> dict[str, Part]:
+def _equal_constants(classes: Sequence[_Class]) -> dict[str, Part]:
     """Constants pair with equal constants: with their present partner if it is one, else in order."""
     found: dict[str, Part] = {}
     for each in classes:
@@ -142,20 +146,21 @@ def _equal_constants(classes: Sequence[_Class], partners: Mapping[str, Part]) ->
     return found
 
 
-def _followers(pairing: Pairing, partners: Mapping[str, Part]) -> dict[str, Part]:
+def _followers(pairing: Pairing, partners: Mapping[str, Part], open_pairs: Sequence[Pair]) -> dict[str, Part]:
     """Biases and gains, too short to be told apart by themselves, follow the other tensors of their module."""
     everything = {part.name: part for part in (*(pair.a for pair in pairing.pairs), *pairing.only_a)}
-    known = [(pair.a, pair.b) for pair in pairing.pairs if pair.a.name not in partners and not _is_open(pair)]
+    names = {pair.a.name for pair in open_pairs}
+    known = [(pair.a, pair.b) for pair in pairing.pairs if pair.a.name not in names]
     known += [(everything[name], part) for name, part in partners.items()]
     modules = {one.module: other.module for one, other in sorted(known, key=lambda pair: len(pair[0].shape))}
     taken = {part.name for part in partners.values()}
     free = {
         (part.module, part.kind, part.shape): part
-        for part in [pair.b for pair in pairing.pairs if _is_open(pair)] + list(pairing.only_b)
+        for part in [pair.b for pair in open_pairs] + list(pairing.only_b)
         if part.name not in taken
     }
     found: dict[str, Part] = {}
-    for part in [pair.a for pair in pairing.pairs if _is_open(pair)] + list(pairing.only_a):
+    for part in [pair.a for pair in open_pairs] + list(pairing.only_a):
         key = (modules.get(part.module, ""), part.kind, part.shape)
         if part.name not in partners and len(part.shape) == 1 and key in free:
             found[part.name] = free.pop(key)
@@ -193,4 +198,4 @@ def _last_resort(pairing: Pairing) -> Pairing:
         for one, other in zip(parts, left_b[shape], strict=True)
     }
     doubtful = {part.name for parts in left_a.values() if len(parts) > 1 for part in parts}
-    return reassigned(pairing, partners, basis=PairBasis.SHAPE, doubtful=doubtful)
+    return reassigned(pairing, partners, basis=PairBasis.SHAPE, doubtful=doubtful, searched=False)

@@ -9,7 +9,7 @@ ambiguous, for the weights to decide (`fingerprints.assignment`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,12 +34,13 @@ class PairBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A tensor of A and its counterpart in B."""
+    """A tensor of A and its counterpart in B; `searched` where weights preferred it to what names and shapes say."""
 
     a: Part
     b: Part
     basis: PairBasis
     ambiguous: bool = False
+    searched: bool = False
 
     @property
     def renamed(self) -> bool:
@@ -57,8 +58,8 @@ class Pairing:
 
     @property
     def searched(self) -> bool:
-        """Whether weights took part in choosing pairs; tests then use the half that the search did not see."""
-        return any(pair.basis is PairBasis.WEIGHTS for pair in self.pairs)
+        """Whether weights changed the choice of pairs; tests then use the half that the search did not see."""
+        return any(pair.searched for pair in self.pairs)
 
 
 @dataclass(slots=True)
@@ -236,45 +237,3 @@ def _classes(
     for template, parts in grouped.items():
         classes[_signature(parts, named, numbers)].append(template)
     return classes
-
-
-def reassigned(
-    pairing: Pairing,
-    partners: Mapping[str, Part],
-    *,
-    basis: PairBasis = PairBasis.WEIGHTS,
-    doubtful: Collection[str] = (),
-) -> Pairing:
-    """The pairing with new partners for some parts of A; parts of B that lose theirs are left over.
-
-    Parameters
-    ----------
-    pairing : Pairing
-        The pairing so far.
-    partners : mapping
-        Name of a part of A to its new partner; no part of B twice.
-    basis : PairBasis
-        What the new partners rest on.
-    doubtful : collection of str
-        Names of parts of A that might as well have another partner.
-    """
-    taken = {part.name for part in partners.values()}
-    pairs = [
-        _with_partner(pair.a, partners[pair.a.name], basis, doubtful) if pair.a.name in partners else pair
-        for pair in pairing.pairs
-        if pair.a.name in partners or pair.b.name not in taken
-    ]
-    pairs += [_with_partner(p, partners[p.name], basis, doubtful) for p in pairing.only_a if p.name in partners]
-    present = {pair.a.name for pair in pairs}
-    used = {pair.b.name for pair in pairs}
-    everything_a = [*(pair.a for pair in pairing.pairs), *pairing.only_a]
-    everything_b = [*(pair.b for pair in pairing.pairs), *pairing.only_b]
-    return Pairing(
-        pairs=tuple(pairs),
-        only_a=tuple(part for part in everything_a if part.name not in present),
-        only_b=tuple(part for part in everything_b if part.name not in used),
-    )
-
-
-def _with_partner(a: Part, b: Part, basis: PairBasis, doubtful: Collection[str]) -> Pair:
-    return Pair(a=a, b=b, basis=basis, ambiguous=a.name in doubtful)

@@ -12,7 +12,7 @@ SLOT = "{i}"
 _SLOTS = re.compile(r"\{i(?::0([1-9]))?\}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _NUMBERED = re.compile(r"(?P<word>[A-Za-z][A-Za-z_-]*|)(?P<number>[0-9]{1,9})")
-_GLUED = re.compile(r"[_-]?(?<=[A-Za-z_-])(?=\{i)")
+_GLUED = re.compile(r"((?<=[A-Za-z])|[_-]+)(?=\{i)")
 _FEWEST_SIBLINGS = 5
 
 Index = tuple[int, ...]
