@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
@@ -76,7 +77,8 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
     open_pairs = [pair for pair in pairing.pairs if _is_open(pair) or pair.a.name in probed]
     classes = _classes(pairing, open_pairs, a, b, seed)
     for each in classes:
-        found = match(each.a.vectors, each.b.vectors, least=each.least, now=each.now)
+        with threadpool_limits(limits=1):
+            found = match(each.a.vectors, each.b.vectors, least=each.least, now=each.now)
         partners |= {each.ours[i].name: each.theirs[j] for i, j in found.pairs}
         doubtful |= {each.ours[i].name for i in found.doubtful}
         if found.crowded:
@@ -90,9 +92,8 @@ def assign(pairing: Pairing, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> 
         settled = reassigned(pairing, partners, doubtful=doubtful)
         settled = reassigned(settled, likely, basis=PairBasis.SHAPE, doubtful=likely)
     complete = described(_last_resort(settled))
-    asked = sum(len(each.ours) for each in classes)
-    decided = sum(part.name in partners for each in classes for part in each.ours)
-    return Assigned(pairing=complete, undecided=asked - decided, crowded=tuple(crowded))
+    asked = {part.name for each in classes for part in each.ours} - probed
+    return Assigned(pairing=complete, undecided=len(asked - partners.keys()), crowded=tuple(crowded))
 
 
 def _classes(pairing: Pairing, open_pairs: Sequence[Pair], a: Checkpoint, b: Checkpoint, seed: int) -> list[_Class]:
@@ -178,7 +179,9 @@ def _likely(classes: Sequence[_Class], partners: Mapping[str, Part]) -> dict[str
             continue
         at = {j: place for place, j in enumerate(columns)}
         now = [at.get(each.now[i], -1) for i in rows]
-        for i, j in likeliest(each.a.closeness(each.b, rows, columns), now=now):
+        with threadpool_limits(limits=1):
+            likeness = each.a.closeness(each.b, rows, columns)
+        for i, j in likeliest(likeness, now=now):
             found[each.ours[rows[i]].name] = each.theirs[columns[j]]
     return found
 

@@ -1,7 +1,7 @@
 """Layers that are numbered otherwise: from 1 or from 100, or with every second number only.
 
-Where a stack of one side has as many layers as some stack of the other, its layers are told by their rank, else by
-their number.
+Where a stack of one side has as many layers as its namesake of the other (as some stack, where it has none), its layers
+are told by their rank, else by their number.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def _stacks(parts: Iterable[Part]) -> dict[str, list[int]]:
 
 
 def _ranks(mine: Mapping[str, Sequence[int]], others: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
-    """Ranks in the stacks that are as deep as some stack of the other side."""
+    """Ranks in the stacks that are as deep as their namesake of the other side, or as some stack where there is none."""
     depths = {len(numbers) for numbers in others.values()}
     return {
         path: {number: rank for rank, number in enumerate(sorted(numbers))}
         for path, numbers in mine.items()
-        if len(numbers) in depths
+        if len(numbers) in ({len(others[path])} if path in others else depths)
     }

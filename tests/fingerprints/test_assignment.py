@@ -199,6 +199,7 @@ def test_layers_follow_one_matrix_of_theirs_where_only_a_prefix_was_renamed(orde
     assert found.pairing.searched is (order != sorted(order))
     other = assigned(original, {becomes[name]: each for name, each in gaussian(original_shapes(original), 1).items()})
     assert not other.pairing.searched
+    assert other.undecided == 0
     assert {pair.basis for pair in other.pairing.pairs if pair.renamed} == {PairBasis.PREFIX}
 
 

@@ -48,6 +48,16 @@ def test_a_stack_that_lost_layers_keeps_its_numbers() -> None:
     assert pairs(LLAMA, pruned) == {name: name for name in pruned}
 
 
+def test_a_stack_that_lost_layers_keeps_its_numbers_though_another_is_as_deep() -> None:
+    two = {f"{tower}.{name}": shape for tower in ("text", "vision") for name, shape in LLAMA.items()}
+    deep = two | {name.replace("vision.model.layers.", "vision.model.layers.1"): two[name] for name in two}
+    pruned = {
+        name: shape for name, shape in deep.items() if not re.match(r"vision.model.layers.([3-9]|1[0-2])\.", name)
+    }
+    assert pairs(deep, pruned) == {name: name for name in pruned}
+    assert pairs(pruned, deep) == {name: name for name in pruned}
+
+
 def test_renumbered_layers_under_other_names_keep_their_order() -> None:
     becomes = {
         old: new.replace("model.layers", "trunk").replace("mlp.down_proj", "omega")
