@@ -64,7 +64,7 @@ def _stacks(parts: Iterable[Part]) -> dict[str, list[int]]:
 
 
 def _ranks(mine: Mapping[str, Sequence[int]], others: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
-    """Ranks in the stacks that are as deep as their namesake of the other side, or as some stack where there is none."""
+    """Ranks in the stacks that are as deep as their namesake of the other side, or as some stack if there is none."""
     depths = {len(numbers) for numbers in others.values()}
     return {
         path: {number: rank for rank, number in enumerate(sorted(numbers))}
