@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.description import described
-from fingerprints.kernels.matching import MOST, likeliest, match
+from fingerprints.kernels.partners import MOST, likeliest, match
 from fingerprints.layer_order import followers, probes
 from fingerprints.pairing import Pair, PairBasis, Pairing
 from fingerprints.reassignment import reassigned

@@ -98,7 +98,7 @@ def test_too_many_alike_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     one = {f"a{k}q.w": copy for k in range(5)}
     other, _ = shuffled_names(one)
     assert assigned(one, other).crowded == ()
-    monkeypatch.setattr("fingerprints.kernels.matching.MOST", 4)
+    monkeypatch.setattr("fingerprints.kernels.partners.MOST", 4)
     assert assigned(one, other).crowded == ("16x16",)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprints.kernels import matching
-from fingerprints.kernels.matching import likeliest, match
+from fingerprints.kernels import partners
+from fingerprints.kernels.partners import likeliest, match
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_shuffled_vectors_are_found_whatever_the_size_of_the_blocks(
     order = rng.permutation(count)
     y = (x + noise * rng.standard_normal(x.shape))[order]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matching, "_ROWS_AT_ONCE", rows)
+        patch.setattr(partners, "_ROWS_AT_ONCE", rows)
         found = match(unit(x), unit(y), least=0.4, now=nothing(count))
     assert {j: i for i, j in found.pairs} == dict(enumerate(order.tolist()))
     assert not found.doubtful
@@ -72,7 +72,7 @@ def test_equal_vectors_stay_where_they_are_and_are_doubtful() -> None:
 
 
 def test_a_crowd_of_equals_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "MOST", 3)
+    monkeypatch.setattr(partners, "MOST", 3)
     rng = np.random.default_rng(0)
     twins = unit(np.repeat(rng.standard_normal((1, 256)), 4, axis=0))
     alone = unit(rng.standard_normal((2, 256)))
