@@ -60,6 +60,9 @@ class TestAxis:
         What the other axis is.
     layer : int or None
         Layer in its tower.
+    exact : bool
+        False where a search has matched the units: their agreement then says how alike they are, not that it is no
+        chance.
     """
 
     axis: int
@@ -73,6 +76,7 @@ class TestAxis:
     faces_rest: bool = False
     faces: Faces = Faces.PRIVATE
     layer: int | None = None
+    exact: bool = True
 
     @property
     def units(self) -> int:
@@ -164,6 +168,7 @@ def _known(pair: Pair) -> AxisPlan:
                 gates=gates,
                 faces=Faces.SHARED if other in ("vocabulary", "position", "class") else Faces.PRIVATE,
                 layer=part.layer,
+                exact=meaning not in pair.matched,
             )
         )
     return AxisPlan(tests=tuple(tests), reasons=tuple(reasons))

@@ -35,8 +35,9 @@ COPIES = 0.5
 class AxisTest:
     """One index test and what it is about.
 
-    `scope` is `tensor` for one tensor, `group` for a permutation group, `family` for all groups of one wiring.
-    `tensors` names what went in.
+    `scope` is `tensor` for one tensor, `group` for a permutation group, `family` for all groups of one wiring, `order`
+    for a search that could have brought units out in any order. `tensors` names what went in. `exact` is False where a
+    search has matched the units: such a test has an effect, and no p-value.
     """
 
     signal: str
@@ -50,10 +51,13 @@ class AxisTest:
     tensors: tuple[str, ...]
     order: Order
     statistics: IndexStatistics
+    exact: bool = True
 
     @property
     def log10_p(self) -> float:
-        """log10 of the smaller p of T and F, uncorrected."""
+        """log10 of the smaller p of T and F, uncorrected; 0 where there is no exact test."""
+        if not self.exact:
+            return 0.0
         return min(self.statistics.log10_p_statistic, self.statistics.log10_p_hits)
 
 
@@ -178,6 +182,7 @@ class Groups:
             tensors=tensors,
             order=item.order if order is None else order,
             statistics=statistics,
+            exact=item.axis.exact,
         )
 
     def finish(self, copies: Iterable[tuple[str, str]] = ()) -> tuple[list[AxisTest], list[Untested]]:
@@ -230,20 +235,20 @@ class Groups:
 
 
 def _families(groups: list[AxisTest]) -> list[AxisTest]:
-    """All groups of hidden units of one known wiring together.
+    """All groups of hidden units of one known wiring together, by signal.
 
     The residual stream stays out: its matrices are those of the neurons, seen from the other side, and the two
     statistics are correlated under the null (.4 where a tower is little else).
     """
-    members: dict[str, list[AxisTest]] = defaultdict(list)
-    largest: dict[str, AxisTest] = {}
+    members: dict[tuple[str, str], list[AxisTest]] = defaultdict(list)
+    largest: dict[tuple[str, str], AxisTest] = {}
     for test in sorted(groups, key=lambda test: test.statistics.units):
-        largest[test.subject] = test
+        largest[test.signal, test.subject] = test
     for test in groups:
-        if test.family and test.axis != "residual" and largest[test.subject] is test:
-            members[test.family].append(test)
+        if test.family and test.exact and test.axis != "residual" and largest[test.signal, test.subject] is test:
+            members[test.signal, test.family].append(test)
     combined: list[AxisTest] = []
-    for family, tests in members.items():
+    for (_, family), tests in members.items():
         if len(tests) < 2:
             continue
         total = pooled([test.statistics for test in tests])

@@ -52,6 +52,8 @@ class TensorMeasurement:
         Between all values read, as one vector.
     relative_change : float
         Norm of the difference over the norm of A's values.
+    common_change : float
+        Share of a matrix' change that is one row added to all rows, in [0, 1].
     rank_correlation : float or None
         Spearman's, for vectors; after a search over the half that it did not see.
     ranked : int
@@ -68,6 +70,7 @@ class TensorMeasurement:
     equality: Equality
     cosine: float
     relative_change: float
+    common_change: float = 0.0
     rank_correlation: float | None = None
     ranked: int = 0
     not_learned: str | None = None
@@ -221,11 +224,22 @@ def _both_waves(sample: PairSample) -> bool:
     return all(starts_as_waves(side.reshape(side.shape[0] * side.shape[1], -1)) for side in (sample.a, sample.b))
 
 
+def _common_change(x: Array, y: Array) -> float:
+    """Share of `|y - x|^2` that the mean of the rows of y - x holds."""
+    change = (y - x).astype(np.float64)
+    total = float(np.square(change).sum())
+    if not np.isfinite(total) or total <= 0:
+        return 0.0
+    return float(len(change) * np.square(change.mean(axis=0)).sum()) / total
+
+
 def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) -> TensorMeasurement:
     """Equality, cosine and change of what was read, and whether it was learned at all."""
     x, y = widened(raw_a), widened(raw_b)
     columns = tuple(slice(0, min(n, m)) for n, m in zip(x.shape, y.shape, strict=True))
-    x, y = x[columns].ravel(), y[columns].ravel()
+    x, y = x[columns], y[columns]
+    common = _common_change(x, y) if x.ndim == 2 else 0.0
+    x, y = x.ravel(), y.ravel()
     finite = np.isfinite(x) & np.isfinite(y)
     if not finite.all():
         x, y = np.where(finite, x, 0), np.where(finite, y, 0)
@@ -236,6 +250,7 @@ def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) ->
         equality=sampled_equality(pair, raw_a, raw_b),
         cosine=xy / np.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0,
         relative_change=float(np.sqrt(change / xx)) if xx > 0 else 0.0,
+        common_change=common,
         not_learned=why_not_learned(widened(raw_a)) or why_not_learned(widened(raw_b)),
         shared_zeros=len(pair.a.shape) > 1 and shares_zero_mask(x, y),
         reasons=reasons,

@@ -34,13 +34,18 @@ class PairBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A tensor of A and its counterpart in B; `searched` where weights preferred it to what names and shapes say."""
+    """A tensor of A and its counterpart in B.
+
+    `searched` tells that weights preferred it to what names and shapes say; `matched` names the axes whose units a
+    search has matched.
+    """
 
     a: Part
     b: Part
     basis: PairBasis
     ambiguous: bool = False
     searched: bool = False
+    matched: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> bool:

@@ -88,6 +88,11 @@ def role_table() -> RoleTable:
     return RoleTable(axes=axes, in_layer={**in_layer, **own["in_layer"]}, outside={**outside, **own["outside"]})
 
 
+def _is_expert(path: list[str]) -> bool:
+    """Whether a number below this path is that of an expert; DBRX converted to single experts has `experts.mlp.3`."""
+    return path[-1:] == ["experts"] or path[-2:] == ["experts", "mlp"]
+
+
 def match_role(module: str) -> RoleMatch | None:
     """The role of a module path such as `bert.encoder.layer.3.attention.self.query`.
 
@@ -104,7 +109,7 @@ def match_role(module: str) -> RoleMatch | None:
     table = role_table()
     parts = module.split(".")
     numbers = [place for place, part in enumerate(parts) if part.isascii() and part.isdigit() and len(part) < 10]
-    expert = next((place for place in numbers if place and parts[place - 1] == "experts"), None)
+    expert = next((place for place in numbers if _is_expert(parts[:place])), None)
     shown = list(parts)
     if expert is not None:
         shown[expert] = SLOT

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model
+from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.difference import rank_shares
@@ -32,10 +34,12 @@ from provenance.encoding import encode_evidence, encode_layers, encode_not_measu
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
+from provenance.looks import Look, LookSettings, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
-from provenance.side import digest_of, look_at, summarise_side
+from provenance.side import digest_of, look_at, summarise_side, with_findings
+from provenance.strength import open_share
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
@@ -44,6 +48,7 @@ CHANGED_MATRICES = 6
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
 SECOND_ROWS = 64
+RELATED = (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN)
 
 
 def compare(a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None) -> Result:
@@ -102,24 +107,88 @@ class _Comparison:
         paired, undecided = self._pair(side_a, side_b)
         self.adapted.find_fit(paired, self.a, self.b)
         pairing = self.adapted.measurable(paired)
-        searched = pairing.searched or any(note.searched for note in self.layouts)
-        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
-        measurement = self._measure(pairing, side_a, side_b, sample, None if self.small else self.options.layers)
-        equalities = self._equalities(pairing, measurement)
-        observed = Observation(
-            a=side_a,
-            b=side_b,
-            pairing=pairing,
-            measurement=measurement,
-            equalities=equalities,
-            alpha=self.options.alpha,
-            undecided_renames=undecided,
+        look = plain_look(
+            self.a,
+            self.b,
+            (side_a.anatomy, side_b.anatomy),
+            pairing,
+            seed=self.options.sample_seed,
+            tokens=not self._late(),
         )
-        observed = self._with_change(observed)
-        judgement = judge(observed)
+        if look.vocabulary is not None:
+            side_a, side_b = map(with_findings, (side_a, side_b), look.vocabulary.findings)
+        observed, judgement = self._examined(look, side_a, side_b)
+        observed = replace(observed, undecided_renames=undecided)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
-            judgement = self._look_again(observed, judgement, sample)
-        return self._result(observed, self.adapted.judged(judgement, observed), sample, paired)
+            judgement = self._look_again(look, observed, judgement)
+        return self._result(observed, self.adapted.judged(judgement, observed), paired)
+
+    def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement]:
+        """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
+        values = bool(a.inventory.parameters and b.inventory.parameters)
+        settings = LookSettings(
+            layers=None if self.small else self.options.layers,
+            thorough=self.small or self.options.thorough,
+            values=values,
+            seed=self.options.sample_seed,
+        )
+        tried: list[tuple[Observation, Judgement]] = []
+        for look in self._looks(plain, settings):
+            observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _ in tried))
+            tried.append((observed, judge(observed)))
+            if self._is_settled(*tried[-1]) or self._late():
+                break
+        related = [item for item in tried if item[1].ruling.relation in RELATED]
+        if related:
+            return min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
+        first = next((item[0] for item in tried if item[0].alignment is None), tried[0][0])
+        others = sum(each.hypotheses for each, _ in tried if each is not first)
+        complete = settings.thorough and values and not self._late()
+        observed = replace(first, earlier_hypotheses=others, searched_bases=complete)
+        return observed, judge(observed)
+
+    def _looks(self, plain: Look, settings: LookSettings) -> Iterator[Look]:
+        """A change of structure first, then what names say, then searches."""
+        self.progress.stage("looking for maps of layers and units")
+        structural = None if self._late() else structural_look(plain, settings)
+        if structural is not None:
+            yield structural
+        yield plain
+        yield from further_looks(plain, settings)
+
+    def _is_settled(self, observed: Observation, judgement: Judgement) -> bool:
+        related = judgement.ruling.relation in RELATED
+        return related and open_share(observed) < thresholds().open_share
+
+    def _observed(self, look: Look, a: Side, b: Side, *, earlier: int = 0) -> Observation:
+        """Measure a pair in one way of looking at it."""
+        searched = look.searched or any(note.searched for note in self.layouts)
+        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
+        if not (a.inventory.parameters and b.inventory.parameters):
+            look = replace(look, pairing=replace(look.pairing, pairs=()))
+        measurement = self._measure(look, sample, None if self.small else self.options.layers)
+        if look.alignment is not None:
+            tests, untested = order_tests(look.alignment)
+            measurement = replace(
+                measurement,
+                tests=(*measurement.tests, *tests),
+                untested=(*measurement.untested, *untested),
+                skipped=(*measurement.skipped, *look.alignment.left_out),
+            )
+        observed = Observation(
+            a=a,
+            b=b,
+            pairing=look.pairing,
+            measurement=measurement,
+            equalities=self._equalities(look, measurement),
+            alpha=self.options.alpha,
+            sample=sample,
+            earlier_hypotheses=earlier,
+            vocabulary=look.vocabulary,
+            alignment=look.alignment,
+            undone=look.undone,
+        )
+        return self._with_change(observed, look)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -133,11 +202,12 @@ class _Comparison:
         assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
         return assigned.pairing, assigned.undecided
 
-    def _look_again(self, observed: Observation, judgement: Judgement, sample: SampleSettings) -> Judgement:
+    def _look_again(self, look: Look, observed: Observation, judgement: Judgement) -> Judgement:
         """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
+        sample = observed.sample
         second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
         layers = max(1, self.options.layers // 4)
-        found = self._measure(observed.pairing, observed.a, observed.b, second, layers)
+        found = self._measure(look, second, layers)
         again = replace(
             observed,
             measurement=found,
@@ -146,7 +216,7 @@ class _Comparison:
         )
         return disagreement(judgement, again)
 
-    def _measure(self, pairing: Pairing, a: Side, b: Side, sample: SampleSettings, layers: int | None) -> Measurement:
+    def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         limit = self.options.time_limit
         settings = MeasureSettings(
             sample=sample,
@@ -155,12 +225,10 @@ class _Comparison:
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
         )
-        if not (a.inventory.parameters and b.inventory.parameters):
-            pairing = replace(pairing, pairs=())
-        self.progress.stage("comparing weights", len(pairing.pairs))
-        return measure(pairing, (a.anatomy, b.anatomy), (self.a, self.b), settings, self.progress.advance)
+        self.progress.stage("comparing weights", len(look.pairing.pairs))
+        return measure(look.pairing, look.anatomies, (look.a, look.b), settings, self.progress.advance)
 
-    def _equalities(self, pairing: Pairing, measurement: Measurement) -> dict[str, Equality]:
+    def _equalities(self, look: Look, measurement: Measurement) -> dict[str, Equality]:
         """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`."""
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
@@ -168,19 +236,19 @@ class _Comparison:
         affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
         if not (self.small or (all_equal and affordable)):
             return found
-        self.progress.stage("comparing every value", len(pairing.pairs))
-        for pair in pairing.pairs:
+        self.progress.stage("comparing every value", len(look.pairing.pairs))
+        for pair in look.pairing.pairs:
             self.progress.advance()
             known = found.get(pair.a.name)
             if self._late() or (known is not None and (known.complete or not known.identical)):
                 continue
             try:
-                found[pair.a.name] = full_equality(pair, self.a, self.b)
+                found[pair.a.name] = full_equality(pair, look.a, look.b)
             except UnreadableTensor:
                 continue
         return found
 
-    def _with_change(self, observed: Observation) -> Observation:
+    def _with_change(self, observed: Observation, look: Look) -> Observation:
         """Add the shape of the change where there is one to explain."""
         changed = [
             observed.pair_of[name]
@@ -194,17 +262,18 @@ class _Comparison:
         step = max(1, len(largest) // CHANGED_MATRICES)
         shares = rank_shares(
             largest[::step][:CHANGED_MATRICES],
-            self.a,
-            self.b,
+            look.a,
+            look.b,
             energy=thresholds().low_rank_energy,
             seed=self.options.sample_seed,
         )
         return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
 
-    def _result(self, observed: Observation, judgement: Judgement, sample: SampleSettings, paired: Pairing) -> Result:
+    def _result(self, observed: Observation, judgement: Judgement, paired: Pairing) -> Result:
+        sample = observed.sample
         ruling, strength = judgement.ruling, judgement.strength
         kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
-        direction = find_direction(observed, judgement)
+        direction = find_direction(observed, judgement, kinds)
         self.progress.stage("digests")
         digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
         shown = self.adapted.shown(observed.a, observed.b)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fingerprints.anatomy import Part
+from fingerprints.pairing import Pair
 from provenance.observation import Observation, Side
 from provenance.result import Coverage, rounded
 from provenance.thresholds import thresholds
@@ -27,33 +30,72 @@ def cover(observed: Observation) -> Covered:
     observed : Observation
         The pair.
     """
-    tested: dict[str, list[str]] = defaultdict(list)
-    unsampled: dict[str, list[str]] = defaultdict(list)
+    tested: dict[str, list[Pair]] = defaultdict(list)
+    unsampled: dict[str, list[Pair]] = defaultdict(list)
     for pair in observed.pairing.pairs:
-        name = pair.a.name
-        if name in observed.measured:
-            tested[observed.role_of(name)].append(name)
-        elif name in observed.a.inventory.learned:
-            unsampled[observed.role_of(name)].append(name)
-    direct = set(observed.dependent_tensors)
-    followed: set[str] = set()
-    for role, names in tested.items():
-        dependent = sum(name in direct for name in names)
-        if dependent >= thresholds().extrapolation_share * len(names):
-            followed |= set(unsampled.get(role, ()))
-    covered_a = direct | followed
-    covered_b = {observed.pair_of[name].b.name for name in covered_a}
+        if pair.a.name in observed.measured:
+            tested[pair.a.template].append(pair)
+        else:
+            unsampled[pair.a.template].append(pair)
+    if observed.alignment is not None:
+        for pair, _ in observed.alignment.left_out:
+            unsampled[pair.a.template].append(pair)
+    direct = {name: observed.pair_of[name] for name in observed.dependent_tensors}
+    seen = _Seen(observed), _Seen(observed)
+    for pair in direct.values():
+        seen[0].add(pair)
+    for role, pairs in tested.items():
+        dependent = [pair for pair in pairs if pair.a.name in direct]
+        if dependent and len(dependent) >= thresholds().extrapolation_share * len(pairs):
+            for pair in unsampled.get(role, ()):
+                seen[1].add(pair, like=dependent)
+    both = seen[0].a | seen[1].a, seen[0].b | seen[1].b
     shares = Coverage(
-        a=_share(covered_a, observed.a),
-        b=_share(covered_b, observed.b),
-        extrapolated=_share(followed, observed.a),
+        a=_share(both[0], observed.a),
+        b=_share(both[1], observed.b),
+        extrapolated=_share({name: n for name, n in seen[1].a.items() if name not in seen[0].a}, observed.a),
     )
-    return Covered(a=frozenset(covered_a), b=frozenset(covered_b), shares=shares)
+    return Covered(a=frozenset(both[0]), b=frozenset(both[1]), shares=shares)
 
 
-def _share(names: set[str], side: Side) -> float:
-    """Learned parameters under these names, or under the names that they repeat, over all learned parameters."""
-    learned, copies = side.inventory.learned, side.inventory.copies
-    counted = {copies.get(name, name) for name in names}
+class _Seen:
+    """Elements of stored tensors, by name, that have a dependent counterpart."""
+
+    def __init__(self, observed: Observation) -> None:
+        self._sides = observed.a, observed.b
+        self._stored = ({}, {}) if observed.alignment is None else observed.alignment.repeated
+        self._counted: tuple[dict[str, int], dict[str, int]] = ({}, {})
+
+    @property
+    def a(self) -> dict[str, int]:
+        """By name in A."""
+        return self._counted[0]
+
+    @property
+    def b(self) -> dict[str, int]:
+        """By name in B."""
+        return self._counted[1]
+
+    def add(self, pair: Pair, like: Sequence[Pair] = ()) -> None:
+        """Count a pair, as far as its views show it; a pair that was not sampled counts as those `like` it do."""
+        for place, part in enumerate((pair.a, pair.b)):
+            side, counted = self._sides[place], self._counted[place]
+            name = self._stored[place].get(part.name, part.name)
+            size = part.info.size
+            if like and name in side.anatomy.parts:
+                kept = [self._kept(place, other.a if place == 0 else other.b) for other in like]
+                size = int(side.anatomy.parts[name].info.size * sum(kept) / len(kept))
+            name = side.inventory.copies.get(name, name)
+            counted[name] = max(counted.get(name, 0), size)
+
+    def _kept(self, place: int, part: Part) -> float:
+        """Share of a stored tensor that its view shows."""
+        stored = self._sides[place].anatomy.parts.get(self._stored[place].get(part.name, part.name))
+        return part.info.size / max(stored.info.size, 1) if stored is not None else 1.0
+
+
+def _share(seen: Mapping[str, int], side: Side) -> float:
+    """Learned parameters that were seen to be dependent over all learned parameters, copies counted once."""
+    learned = side.inventory.learned
     total = side.inventory.parameters
-    return rounded(sum(learned.get(name, 0) for name in counted) / total) if total else 0.0
+    return rounded(sum(min(size, learned.get(name, 0)) for name, size in seen.items()) / total) if total else 0.0

@@ -5,15 +5,16 @@ from __future__ import annotations
 from provenance.judgement import Judgement
 from provenance.kinds.quantised import explains
 from provenance.observation import Observation
-from provenance.result import Direction, Relation
+from provenance.result import Direction, Kind, Relation
 
 
-def find_direction(observed: Observation, judgement: Judgement) -> Direction | None:
+def find_direction(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> Direction | None:
     """None unless related; directed where only one way round explains the values.
 
     For equal weights of two types: the side whose values rounding changes is the parent, unless it holds nothing but
     rounded values, which a later widening leaves as well. A side that is stored in an encoding is the child where the
-    other differs from it by nothing but what rounding leaves.
+    other differs from it by nothing but what rounding leaves. A model that lacks layers or units of another, repeats
+    its layers, or has several copies of its MLPs, is the child.
     """
     relation = judgement.ruling.relation
     if relation not in (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN):
@@ -26,7 +27,15 @@ def find_direction(observed: Observation, judgement: Judgement) -> Direction | N
         rounded_way = [way for way, count in lost.items() if count]
         if len(rounded_way) == 1:
             return rounded_way[0]
-    return _to_the_encoded(observed) or Direction.UNDIRECTED
+    return _by_structure(kinds) or _to_the_encoded(observed) or Direction.UNDIRECTED
+
+
+def _by_structure(kinds: tuple[Kind, ...]) -> Direction | None:
+    """The way to the side that a change of structure makes the child, if all such changes agree."""
+    children = {child for kind in kinds if (child := kind.parameters.get("child")) is not None}
+    if len(children) != 1:
+        return None
+    return Direction.A_TO_B if children == {"b"} else Direction.B_TO_A
 
 
 def _to_the_encoded(observed: Observation) -> Direction | None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from fingerprints.alignment import order_tests
 from fingerprints.groups import AxisTest
 from fingerprints.samples import SampleSettings
 from fingerprints.selection import NOT_SAMPLED
@@ -13,13 +14,14 @@ from fingerprints.signals import SIGNALS
 from provenance.observation import Observation
 from provenance.result import Cell, Evidence, Layer, NotMeasured, Status
 
-_ORDER = {"family": 0, "group": 1, "tensor": 2}
+_ORDER = {"family": 0, "order": 1, "group": 2, "tensor": 3}
 MOST_LISTED = 200
 
 
 def encode_evidence(observed: Observation, settings: SampleSettings) -> tuple[Evidence, ...]:
     """Every test, those that verdicts quote first."""
     methods = {signal.name: signal.method(settings) for signal in SIGNALS}
+    methods[order_tests.SIGNAL] = order_tests.METHOD
     methods["combined"] = "combined/v1?" + "+".join(sorted(methods))
     tests = sorted(observed.measurement.tests, key=lambda test: _ORDER[test.scope])
     return tuple(_encoded(observed, test, methods[test.signal]) for test in tests)
@@ -43,10 +45,16 @@ def _encoded(observed: Observation, test: AxisTest, method: str) -> Evidence:
         log10_p=observed.corrected(test),
         effect=statistics.effect,
         min_detectable=statistics.min_detectable(observed.log10_level),
-        status=Status.DEPENDENT if observed.is_dependent(test) else Status.CHANCE,
+        status=_status(observed, test),
         order=test.order.value,
-        decides=test.scope != "tensor",
+        decides=test.exact and test.scope != "tensor",
     )
+
+
+def _status(observed: Observation, test: AxisTest) -> Status:
+    if not test.exact:
+        return Status.MATCHED
+    return Status.DEPENDENT if observed.is_dependent(test) else Status.CHANCE
 
 
 def encode_layers(observed: Observation) -> tuple[Layer, ...]:

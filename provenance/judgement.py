@@ -56,8 +56,12 @@ def judge(observed: Observation) -> Judgement:
 def identical(observed: Observation, strength: Strength) -> Ruling | None:
     """Learned tensors, copies counted once, match one to one in both directions and are equal."""
     learned_a, learned_b = observed.a.inventory.learned, observed.b.inventory.learned
+    if observed.alignment is not None:
+        return None
     partners = {pair.b.name for pair in observed.pairing.pairs}
     unreadable = any(reason != NOT_SAMPLED for _, reason in observed.measurement.skipped)
+    if observed.vocabulary is not None and not observed.vocabulary.whole:
+        return None
     if not observed.measured or unreadable or learned_a.keys() - observed.pair_of.keys() or learned_b.keys() - partners:
         return None
     for pair in observed.pairing.pairs:
@@ -105,6 +109,8 @@ def derived(observed: Observation, strength: Strength) -> Ruling | None:
     limits = thresholds()
     effect = strength.effect or 0.0
     dependence = observed.two_axis_dependence
+    if not dependence and observed.borne_out:
+        return _undisguised(observed, effect)
     clause = None
     if dependence and effect >= limits.derived_effect:
         clause = f"dependence, and an effect of {effect:.3g} (at least {limits.derived_effect})"
@@ -113,6 +119,21 @@ def derived(observed: Observation, strength: Strength) -> Ruling | None:
     elif strength.equal_share >= limits.equal_share:
         clause = f"equal learned tensors hold {strength.equal_share:.2%} of the smaller side's parameters"
     return Ruling(relation=Relation.DERIVED, clause=clause, basis="weights") if clause else None
+
+
+def _undisguised(observed: Observation, effect: float) -> Ruling | None:
+    """Neurons that two searches match alike, in a basis that was itself searched: strong, but no exact test."""
+    limits = thresholds()
+    if effect < limits.derived_effect:
+        return None
+    median = sorted(observed.agreements)[len(observed.agreements) // 2]
+    return Ruling(
+        relation=Relation.DERIVED,
+        clause=f"{median:.0%} of the neurons are matched alike by what they read and by what they pass on (median of "
+        f"layers, at least {limits.agreement:.0%}), with an effect of {effect:.3g}: not an exact test, since both "
+        "their order and the basis were searched",
+        basis="weights",
+    )
 
 
 def common_origin(observed: Observation, strength: Strength) -> Ruling | None:
@@ -134,6 +155,7 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
     detectable = strength.min_detectable
     if (
         _beyond_chance(observed) is not None
+        or max(observed.agreements, default=0.0) >= limits.some_agreement
         or strength.lone_share >= limits.equal_share
         or detectable is None
         or detectable > limits.detectable_effect
@@ -145,7 +167,7 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
         clause=f"no permutation group below alpha; a matched cosine of {limits.detectable_effect} would have been seen "
         f"in groups holding {strength.sensitive_share:.0%} of the smaller side's learned parameters",
         basis="weights",
-        scope=UNDISGUISED,
+        scope=None if observed.searched_bases else UNDISGUISED,
     )
 
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fingerprints.alignment.alignment import Alignment
+from fingerprints.alignment.disguise import Undone
+from fingerprints.alignment.vocabulary_match import VocabularyMatch
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
 from fingerprints.checkpoint import Origin
@@ -17,10 +20,14 @@ from fingerprints.kernels import bonferroni, log10_two_sided
 from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
+from fingerprints.samples import SampleSettings
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.thresholds import thresholds
 
+SCALED = 0.02
+"""Relative change beyond what the angle explains from which a matrix counts as scaled."""
 BORNE_OUT = -3.0
 """log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
 
@@ -51,12 +58,22 @@ class Observation:
         Equality of each looked-at pair by name in A: over all values where they were read, else over the sample.
     alpha : float
         Level for corrected p-values.
+    sample : SampleSettings
+        How much was looked at.
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
         p-values of an earlier sample of the same pair, which count as well.
     change_rank_share : float or None
         Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
+    alignment : Alignment or None
+        The maps of layers, experts and units through which the two sides were looked at.
+    undone : Undone or None
+        The bases of residual streams and heads that were found and undone for that.
+    searched_bases : bool
+        Every search for maps and bases was made, without a result.
+    vocabulary : VocabularyMatch or None
+        Which tokens are on both sides; None where there are none, or nothing tells.
     """
 
     a: Side
@@ -65,13 +82,23 @@ class Observation:
     measurement: Measurement
     equalities: Mapping[str, Equality]
     alpha: float
+    sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
     change_rank_share: float | None = None
+    alignment: Alignment | None = None
+    undone: Undone | None = None
+    searched_bases: bool = False
+    vocabulary: VocabularyMatch | None = None
 
     def with_change(self, rank_share: float | None) -> Observation:
         """The same observation, with the shape of the change."""
         return replace(self, change_rank_share=rank_share)
+
+    @property
+    def structural(self) -> bool:
+        """Whether a map explains a difference of depth, width or experts."""
+        return self.alignment is not None and any(tower.changes_structure for tower in self.alignment.towers)
 
     @cached_property
     def pair_of(self) -> Mapping[str, Pair]:
@@ -93,7 +120,7 @@ class Observation:
     @property
     def hypotheses(self) -> int:
         """Number of p-values computed: T and F of every test."""
-        return self.earlier_hypotheses + 2 * len(self.measurement.tests)
+        return self.earlier_hypotheses + 2 * sum(test.exact for test in self.measurement.tests)
 
     @property
     def log10_level(self) -> float:
@@ -108,6 +135,8 @@ class Observation:
         axes of one of its matrices bear it out.
         """
         log10_p = self._log10_p(test)
+        if not test.exact:
+            return 0.0
         if not test.family:
             if test.scope == "tensor":
                 log10_p = max(self._log10_p(other) for other in self._tests_of[test.tensors[0]])
@@ -206,12 +235,77 @@ class Observation:
         """Names in A of looked-at tensors that are dependent: by a test of their own, by rank, or by equality."""
         names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.statistics.z > 0}
         names |= self.equal_tensors
+        if self.dependent_tests or self.borne_out:
+            names |= self.aligned_tensors
         for name, item in self.measured.items():
             if item.rank_correlation is not None and item.rank_correlation > 0 and self._interchangeable(item.pair.a):
                 log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(item.ranked - 1, 0)))
                 if bonferroni(log10_p, self.hypotheses + len(self.measured)) < self.log10_alpha:
                     names.add(name)
         return frozenset(names & self.measured.keys())
+
+    @cached_property
+    def shifted_tensors(self) -> frozenset[str]:
+        """Names in A of tables of tokens to all of whose rows one vector was added."""
+        return frozenset(
+            name
+            for name, item in self.measured.items()
+            if item.pair.a.axes[:1] == ("vocabulary",)
+            and item.common_change >= thresholds().shifted_share
+            and item.relative_change > SCALED
+        )
+
+    @cached_property
+    def scaled_tensors(self) -> frozenset[str]:
+        """Names in A of matrices that differ from their counterparts by one factor alone."""
+        return frozenset(
+            name
+            for name, item in self.measured.items()
+            if len(item.pair.a.shape) > 1
+            and item.cosine >= thresholds().scaled_cosine
+            and item.relative_change > 2.0 * math.sqrt(max(0.0, 2.0 - 2.0 * item.cosine)) + SCALED
+        )
+
+    @cached_property
+    def borne_out(self) -> bool:
+        """Whether neurons that were matched by what they read are matched alike by what they pass on, in most layers.
+
+        No exact test exists where both the neurons' order and the basis of the residual stream were searched. The
+        neurons of strangers agree by chance, and more so in a first layer, which is left out.
+        """
+        agreements = self.agreements
+        return 2 * sum(share >= thresholds().agreement for share in agreements) >= max(1, len(agreements))
+
+    @cached_property
+    def agreements(self) -> tuple[float, ...]:
+        """Share of the neurons on whose counterparts what they read and what they pass on agree, by layer, without the
+        first layer where there are more; empty where no search matched neurons in a searched basis.
+        """
+        if self.alignment is None:
+            return ()
+        found: dict[tuple[str, int], list[float]] = defaultdict(list)
+        for tower in self.alignment.towers:
+            if tower.searched_residual:
+                for units in tower.units:
+                    if units.map.agreement is not None:
+                        found[tower.path_a, units.layers[0]].append(units.map.agreement)
+        layers = sorted(found)
+        first = {path: min(layer for other, layer in layers if other == path) for path, _ in layers}
+        kept = [key for key in layers if len(layers) == 1 or key[1] != first[key[0]]]
+        return tuple(rounded(sum(found[key]) / len(found[key])) for key in kept)
+
+    @cached_property
+    def aligned_tensors(self) -> frozenset[str]:
+        """Names in A of tensors whose matched units agree more than the units of one tensor by chance, where they were
+        matched by a search and the agreement is no exact test. They count once an exact test has shown dependence.
+        """
+        level = self.log10_level
+        return frozenset(
+            test.tensors[0]
+            for test in self.measurement.tests
+            if test.scope == "tensor" and not test.exact and test.statistics.z > 0
+            if min(test.statistics.log10_p_statistic, test.statistics.log10_p_hits) < level
+        )
 
     @cached_property
     def equal_tensors(self) -> frozenset[str]:

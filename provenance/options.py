@@ -29,6 +29,8 @@ class Options:
         Layers sampled of a deep stack; small checkpoints are always read whole.
     full : bool
         Read every value.
+    thorough : bool
+        Search for disguises whatever it costs; small checkpoints are always searched.
     alpha : float
         Corrected p-value below which dependence is found.
     sample_seed : int
@@ -50,6 +52,7 @@ class Options:
     rows: int | None = None
     layers: int = 8
     full: bool = False
+    thorough: bool = False
     alpha: float = ALPHA
     sample_seed: int = 0
     time_limit: float | None = None

@@ -56,6 +56,8 @@ class Status(StrEnum):
     """The corrected p-value is below alpha."""
     CHANCE = "chance"
     """Tested; what was seen is what independent weights show."""
+    MATCHED = "matched"
+    """A search has matched the units: what was seen is how alike they are, and no exact test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

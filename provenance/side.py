@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from fingerprints.anatomy import build_anatomy
-from fingerprints.checkpoint import Checkpoint
+from fingerprints.checkpoint import Checkpoint, Finding
 from fingerprints.errors import UsageError
 from fingerprints.inventory import Inventory, take_inventory
 from fingerprints.signals.tensor_digest import content_digest, header_digest
@@ -38,6 +40,11 @@ def look_at(checkpoint: Checkpoint, *, subtree: str | None = None) -> Side:
         inventory=take_inventory(anatomy, checkpoint),
         dtypes=dict(sorted(dtypes.items())),
     )
+
+
+def with_findings(side: Side, findings: Sequence[Finding]) -> Side:
+    """The side with more findings about what it was read from."""
+    return replace(side, origin=replace(side.origin, findings=(*side.origin.findings, *findings)))
 
 
 def digest_of(checkpoint: Checkpoint, *, whole: bool) -> str:

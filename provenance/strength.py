@@ -66,10 +66,18 @@ def measure_strength(observed: Observation) -> Strength:
         effect=_effect(observed),
         min_detectable=detectable,
         sensitive_share=share,
-        log10_p=min((observed.corrected(test) for test in observed.measurement.tests), default=None),
+        log10_p=_smallest_p(observed),
         gains=gains,
         biases=biases,
     )
+
+
+def _smallest_p(observed: Observation) -> float | None:
+    """Of all exact tests; None where there is none, or where what was found is no exact test."""
+    exact = [observed.corrected(test) for test in observed.measurement.tests if test.exact]
+    if not exact or (observed.borne_out and not observed.dependent_tests):
+        return None
+    return min(exact)
 
 
 def _effect(observed: Observation) -> float | None:
@@ -87,9 +95,25 @@ def _effect(observed: Observation) -> float | None:
     groups = [
         (rounded(test.statistics.effect), test.statistics.units)
         for test in observed.telling_tests
-        if test.scope != "tensor" and test.faces is Faces.PRIVATE and test.statistics.z > 0
+        if test.scope not in ("tensor", "order") and test.faces is Faces.PRIVATE and test.statistics.z > 0
     ]
     return weighted_median(values[False] or groups or values[True])
+
+
+def open_share(observed: Observation) -> float:
+    """Share of the smaller side's learned parameters in matrices that were looked at and are not dependent."""
+    names = {
+        name
+        for name, item in observed.measured.items()
+        if len(item.pair.a.shape) > 1 and name not in observed.dependent_tensors
+    }
+    if observed.alignment is not None:
+        left = {pair.a.name: pair for pair, _ in observed.alignment.left_out}
+        smaller = min((observed.a.inventory, observed.b.inventory), key=lambda side: side.parameters)
+        return rounded(
+            _share_of_smaller(observed, names) + sum(p.a.info.size for p in left.values()) / max(smaller.parameters, 1)
+        )
+    return _share_of_smaller(observed, names)
 
 
 def _is_table(part: Part) -> bool:
@@ -117,7 +141,7 @@ def _sensitivity(observed: Observation) -> tuple[float | None, float]:
     by_role: dict[str, set[str]] = {}
     for pair in observed.pairing.pairs:
         by_role.setdefault(pair.a.template, set()).add(pair.a.name)
-    groups = [test for test in observed.measurement.tests if test.scope != "tensor"]
+    groups = [test for test in observed.measurement.tests if test.exact and test.scope not in ("tensor", "order")]
     ranked = sorted(
         (rounded(test.statistics.min_detectable(observed.log10_level)), place) for place, test in enumerate(groups)
     )

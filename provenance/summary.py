@@ -12,6 +12,7 @@ _OPERATIONS = {
     "continued_pretraining": "trained on at length",
     "component_reuse": "sharing a component",
     "quantised": "quantised",
+    "vocabulary_change": "with another vocabulary",
 }
 
 

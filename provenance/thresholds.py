@@ -28,10 +28,20 @@ class Thresholds:
         Independence needs this sensitivity, on this share of the smaller side's learned parameters.
     extrapolation_share : float
         Share of a role's sampled layers that must be dependent for the others to follow.
+    scaled_cosine : float
+        Cosine of two matrices, as one vector each, from which a larger difference of size is a factor.
+    shifted_share : float
+        Share of the change of a table of tokens that is one vector added to all rows, from which that is all.
+    agreement, some_agreement : float
+        Share of matched neurons that must be matched alike by what they read and by what they pass on, in half of the
+        layers, for a relation without an exact test; and from which nothing is called independent.
     beyond_chance_z : float
         With a z beyond this nothing is called independent.
     reuse_coverage : float
         Coverage below which only a component is shared.
+    open_share : float
+        Share of the smaller side's parameters in matrices that were looked at and show nothing, above which maps are
+        looked for though a relation is found.
     fine_tune_effect : float
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
@@ -44,6 +54,15 @@ class Thresholds:
         Share of the smaller side's parameters with a counterpart below which architectures are different.
     low_rank_energy, low_rank_share : float
         A change is of low rank when this share of the singular values holds this share of its energy.
+    new_row, kept_row : float
+        A row of an embedding is new where its cosine is below the first share of what kept rows have, and kept where it
+        is above the second.
+    rows_between : float
+        Rows are new only where fewer, as a share of them, lie between.
+    new_rows_share : float
+        The share of all rows that new ones must be.
+    kept_body : float
+        The share of the other parameters that must be the parent's.
     """
 
     alpha: float
@@ -55,8 +74,13 @@ class Thresholds:
     detectable_effect: float
     detectable_share: float
     extrapolation_share: float
+    scaled_cosine: float
+    shifted_share: float
+    agreement: float
+    some_agreement: float
     beyond_chance_z: float
     reuse_coverage: float
+    open_share: float
     fine_tune_effect: float
     fewest_parameters: int
     read_whole_below_bytes: int
@@ -65,6 +89,11 @@ class Thresholds:
     different_architecture_share: float
     low_rank_energy: float
     low_rank_share: float
+    new_row: float
+    kept_row: float
+    rows_between: float
+    new_rows_share: float
+    kept_body: float
 
 
 @cache

@@ -106,6 +106,33 @@ def mlx(weight: np.ndarray, bits: int, group: np.ndarray) -> tuple[Arrays, np.nd
     return {"weight": packed, "scales": steps.astype(np.float16), "biases": biases}, values
 
 
+def hqq(weight: np.ndarray, bits: int, size: int, axis: int) -> tuple[Arrays, np.ndarray]:
+    """The parts of a weight of HQQ in groups of `size` along an axis of the regrouped weight; and its values."""
+    fields = 10 if bits == 3 else 8 // bits
+    grouped = weight.reshape(-1, size) if axis == 1 else weight.reshape(size, -1)
+    low, high = grouped.min(axis=axis, keepdims=True), grouped.max(axis=axis, keepdims=True)
+    scale = ((high - low) / ((1 << bits) - 1)).astype(np.float16)
+    zero = (-low / scale).astype(np.float16)
+    codes = np.clip(np.round(grouped / scale + zero), 0, (1 << bits) - 1).astype(np.int64)
+    values = ((codes.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)).reshape(weight.shape)
+    height = -(-len(codes) // fields)
+    packed = np.zeros((height, codes.shape[1]), dtype=np.int64)
+    for row in range(len(codes)):
+        packed[row % height] |= codes[row] << bits * (fields - 1 - row // height)
+    name = "3bit_32" if bits == 3 else f"{bits}bit_u8"
+    parts = {
+        "W_q": packed.astype(np.int32 if bits == 3 else np.uint8),
+        "scale": scale,
+        "zero": zero,
+        "shape": np.array(weight.shape, dtype=np.int64),
+        "packing": np.frombuffer(name.encode(), dtype=np.uint8),
+        "nbits": np.array(bits, dtype=np.int32),
+        "axis": np.array(axis, dtype=np.int32),
+        "group_size": np.array(size, dtype=np.int32),
+    }
+    return parts, values
+
+
 def in_order(inputs: int, width: int) -> np.ndarray:
     """The group of each input, neighbours together."""
     return np.arange(inputs) // width

@@ -8,12 +8,12 @@ https://github.com/huggingface/transformers/blob/main/src/transformers/models/ph
 from __future__ import annotations
 
 from fingerprints.anatomy import PartKind
-from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying, after_layer
+from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying, after_layer, stem
 from fingerprints.layouts.row_map import block
 from fingerprints.layouts.views import PartOfRows, seen_as
 
-GATE_FIRST = {"gate_up_proj", "dense_h_to_4h", "ffn_up", "ffn_gate_up", "gate_up"}
-"""Phi-3 and GLM, ChatGLM, GGUF (whose converters keep the order of the former), and their kin."""
+GATE_FIRST = {"gate_up_proj", "dense_h_to_4h", "ffn_up", "ffn_gate_up", "gate_up", "input_linear"}
+"""Phi-3 and GLM, ChatGLM, GGUF (whose converters keep the order of the former), Granite's shared experts, their kin."""
 _KINDS = {PartKind.MATRIX: "weight", PartKind.BIAS: "bias"}
 
 
@@ -35,7 +35,7 @@ class FusedGateUp:
                 if not gates or not ups:
                     continue
                 firsts = (gates[min(gates)], ups[min(ups)])
-                endings = (_stem(after_layer(firsts[0])), _stem(after_layer(firsts[1])))
+                endings = (stem(after_layer(firsts[0])), stem(after_layer(firsts[1])))
             for kind, leaf in _KINDS.items():
                 for layer, part in side.in_tower(path, "ffn_gate_up", kind).items():
                     if part.module.rpartition(".")[2] not in GATE_FIRST or part.transposed or part.shape[0] % 2:
@@ -49,8 +49,3 @@ class FusedGateUp:
                         views.append(PartOfRows(info=shown, source=part.name, rows=rows))
                     collected.add(Fit(replaced=(part.name,), views=tuple(views)))
         return collected.relaying()
-
-
-def _stem(ending: str) -> str:
-    """`mlp.gate_proj.weight` without the leaf, with the final dot."""
-    return ending.rpartition(".")[0] + "."

@@ -1,23 +1,26 @@
 """Layout `fused_qkv`: query, key and value in one matrix, seen as three.
 
 Only where the other side has three. Their sizes are the other side's where these add up, or follow from the inputs of
-the attention's output. The rows are in one of two orders:
+the attention's output. The rows are in one of three orders:
 
 * three blocks: `qkv_proj`, `W_pack`, `Wqkv`, `c_attn`, `in_proj` and their kin;
 * groups side by side, each some heads of q, one of k, one of v: GPT-NeoX and BLOOM (one head of q a group), Falcon,
   InternLM2, Megatron. Under their names (`query_key_value`, `wqkv`, …) ChatGLM stores blocks, and nothing tells the
   size of a head: a search over rows and columns of the half that tests do not see picks the order and the size under
-  which the three are most like the other side's. Where that is not clear, the matrix stays as it is.
+  which the three are most like the other side's. Where that is not clear, the matrix stays as it is;
+* slices of tensor parallelism, each a part of q, then of v, then of k: CodeGen has 4. Its `qkv_proj` is told from the
+  blocks of others by the `fc_in` in the same layers, and how many slices there are is searched for in the same way.
 
 https://github.com/huggingface/transformers/blob/main/src/transformers/models/gpt_neox/modeling_gpt_neox.py
 https://github.com/huggingface/transformers/blob/main/src/transformers/models/falcon/modeling_falcon.py
 https://huggingface.co/internlm/internlm2-7b/blob/main/modeling_internlm2.py
+https://github.com/huggingface/transformers/blob/main/src/transformers/models/codegen/modeling_codegen.py
 """
 
 from __future__ import annotations
 
 from fingerprints.anatomy import Part, PartKind, Tower
-from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying, after_layer
+from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying, after_layer, stem
 from fingerprints.layouts.order_search import Candidate, settled
 from fingerprints.layouts.row_map import RowMap, block, side_by_side
 from fingerprints.layouts.views import PartOfRows, seen_as
@@ -27,6 +30,7 @@ ROLES = ("attn_q", "attn_k", "attn_v")
 _KINDS = {PartKind.MATRIX: "weight", PartKind.BIAS: "bias"}
 FEWEST_IN_HEAD = 8
 MOST_IN_HEAD = 1024
+SLICES = (2, 4, 8, 16)
 SEARCHED_LAYERS = 3
 
 Order = tuple[RowMap, RowMap, RowMap]
@@ -57,7 +61,7 @@ class FusedQkv:
             searched = searched or by_weights
             details += [detail] if detail else []
             total = sum(rows.count for rows in chosen)
-            endings = [_stem(after_layer(parts[min(parts)])) for parts in split] if split else list(_DEFAULT)
+            endings = [stem(after_layer(parts[min(parts)])) for parts in split] if split else list(_DEFAULT)
             for kind, leaf in _KINDS.items():
                 for layer, part in side.in_tower(path, "attn_qkv", kind).items():
                     if part.shape[0] == total and not part.transposed:
@@ -67,10 +71,6 @@ class FusedQkv:
 
 
 _DEFAULT = ("self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj.")
-
-
-def _stem(ending: str) -> str:
-    return ending.rpartition(".")[0] + "."
 
 
 def _taken_apart(part: Part, names: list[str], order: Order) -> Fit:
@@ -107,9 +107,11 @@ def _order(
         return None, False, ""
     q, k, v = sizes
     blocks: Order = (block(0, q), block(q, k), block(q + k, v))
-    if first.module.rpartition(".")[2] in IN_BLOCKS or other is None or split is None:
+    sliced = first.module.endswith(".attn.qkv_proj") and _has_fc_in(side, path)
+    known = first.module.rpartition(".")[2] in IN_BLOCKS and not sliced
+    if known or other is None or split is None:
         return blocks, False, ""
-    orders = {"blocks": blocks, **_grouped(q, k, v)}
+    orders = {"blocks": blocks, **(_sliced(q, k, v) if sliced else _grouped(q, k, v))}
     common = sorted(layer for layer in fused if all(layer in parts for parts in split))
     layers = sorted({common[0], common[len(common) // 2], common[-1]}) if common else []
     candidates = [
@@ -139,6 +141,21 @@ def _sizes(fused: Part, outputs: dict[int, Part], split: Split | None) -> tuple[
         return None
     q, rest = width, fused.shape[0] - width
     return (q, rest // 2, rest // 2) if rest > 0 and rest % 2 == 0 and q % (rest // 2) == 0 else None
+
+
+def _has_fc_in(side: LayoutSide, path: str) -> bool:
+    return any(part.module.endswith(".mlp.fc_in") for part in side.in_tower(path, "ffn_up").values())
+
+
+def _sliced(q: int, k: int, v: int) -> dict[str, Order]:
+    """Orders of slices of q, v and k, for every number of slices that fits."""
+    found: dict[str, Order] = {}
+    for slices in SLICES:
+        if q == k == v and q % slices == 0:
+            part = q // slices
+            one, two, three = side_by_side(3 * part, (part, part, part), slices)
+            found[f"{slices} slices of q, v and k"] = one, three, two
+    return found
 
 
 def _grouped(q: int, k: int, v: int) -> dict[str, Order]:

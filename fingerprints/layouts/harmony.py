@@ -7,8 +7,11 @@ from typing import Protocol
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.fused_gate_up import FusedGateUp
+from fingerprints.layouts.fused_kv import FusedKv
 from fingerprints.layouts.fused_qkv import FusedQkv
 from fingerprints.layouts.layout_side import LayoutSide, Relaying
+from fingerprints.layouts.neighbouring_experts import NeighbouringExperts
+from fingerprints.layouts.raised_gains import RaisedGains
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.stacked_experts import StackedExperts
 from fingerprints.layouts.turned import TurnedMatrices
@@ -43,7 +46,16 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: tuple[Layout, ...] = (StackedExperts(), WeightNorm(), TurnedMatrices(), FusedGateUp(), FusedQkv())
+LAYOUTS: tuple[Layout, ...] = (
+    StackedExperts(),
+    NeighbouringExperts(),
+    WeightNorm(),
+    TurnedMatrices(),
+    FusedGateUp(),
+    FusedQkv(),
+    FusedKv(),
+    RaisedGains(),
+)
 """Every layout, in the order in which they are undone: a fused matrix must be turned before it is taken apart."""
 MOST_ROUNDS = 4
 """Of one layout; what one side's change calls for on the other takes a second: leaves, then roles, then names."""
@@ -76,7 +88,7 @@ def harmonised(a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> tuple[Checkpoi
             for label, relaying in changes.items():
                 notes.append(_note(label, layout, relaying))
                 sides[label] = replace(sides[label], checkpoint=_relaid(sides[label].checkpoint, relaying))
-            if not changes:
+            if not changes or any(relaying.final for relaying in changes.values()):
                 break
     return sides["a"].checkpoint, sides["b"].checkpoint, tuple(notes)
 

@@ -11,17 +11,21 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import View
 
-_EXPERT = re.compile(r"\.experts\.\d")
+_EXPERT = re.compile(r"\.experts\.(?:mlp\.)?\d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaying:
-    """What a layout does to one side: `replaced` tensors are seen as `views`; `searched` if weights chose how."""
+    """What a layout does to one side: `replaced` tensors are seen as `views`; `searched` if weights chose how.
+
+    `final` where it must not be done to the same side again: nothing about the views tells that it was done.
+    """
 
     replaced: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
     searched: bool = False
     detail: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +92,20 @@ class Collected:
         self.fits.append(fit)
         return True
 
-    def relaying(self, *, searched: bool = False, detail: str = "") -> Relaying:
+    def relaying(self, *, searched: bool = False, detail: str = "", final: bool = False) -> Relaying:
         """All of them together."""
         return Relaying(
             replaced=tuple(name for fit in self.fits for name in fit.replaced),
             views=tuple(view for fit in self.fits for view in fit.views),
             searched=searched and bool(self.fits),
             detail=detail if self.fits else "",
+            final=final,
         )
+
+
+def stem(ending: str) -> str:
+    """`mlp.gate_proj.weight` without the leaf, with the final dot."""
+    return ending.rpartition(".")[0] + "."
 
 
 def after_layer(part: Part) -> str:

@@ -17,11 +17,11 @@ https://github.com/huggingface/transformers/blob/main/src/transformers/models/gp
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fingerprints.checkpoint import TensorInfo
+from fingerprints.layouts.expert_names import ROLES, expert_names
 from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying
 from fingerprints.layouts.row_map import RowMap, block
 from fingerprints.layouts.views import OneOfStack, seen_as
@@ -35,25 +35,15 @@ _STACK = re.compile(
     r"|ffn_(?P<gguf>gate_up|gate|up|down)_exps\.(?P<leaf>weight|bias))$"
 )
 _ROLES = {
+    **ROLES,
     "gate_up_proj": "gate_up",
     "input_linear": "gate_up",
     "gate_up": "gate_up",
-    "gate_proj": "gate",
     "gate": "gate",
-    "w1": "gate",
-    "up_proj": "up",
     "up": "up",
-    "w3": "up",
-    "down_proj": "down",
     "down": "down",
     "output_linear": "down",
-    "w2": "down",
 }
-
-_ONE = re.compile(
-    r"^(?:.*\.)?\d+\.(?P<module>(?:[^.]+\.)*?experts\.)\d+\."
-    r"(?P<called>gate_proj|up_proj|down_proj|w1|w2|w3)\.weight$"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +72,7 @@ class StackedExperts:
         if turned is None:
             return Relaying()
         biased = {(stack.at, stack.module) for stack in stacks.values() if stack.bias}
-        called = _called(other)
+        called = expert_names(other)
         collected = Collected(side)
         for name, stack in stacks.items():
             info = tensors[name]
@@ -105,19 +95,6 @@ def _stack(name: str, info: TensorInfo) -> _Stack | None:
         return None
     holds = _ROLES[found["plain"] or found["linear"] or found["gguf"]]
     return _Stack(at=found["at"], module=found["module"], holds=holds, bias=bias)
-
-
-def _called(other: LayoutSide | None) -> dict[str, tuple[str, str]]:
-    """What the other side calls the matrices of one expert: the path between layer and number, and the name after it.
-
-    Empty unless it has one spelling for each.
-    """
-    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for name in other.checkpoint.tensors if other else ():
-        if match := _ONE.match(name):
-            found[_ROLES[match["called"]]].add((match["module"], match["called"]))
-    single = {role: next(iter(spellings)) for role, spellings in found.items() if len(spellings) == 1}
-    return single if single.keys() == {"gate", "up", "down"} else {}
 
 
 def _residual(side: LayoutSide, stacks: Mapping[str, TensorInfo]) -> int | None:

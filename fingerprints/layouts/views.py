@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from fingerprints.values import widened
 
 RUN_BYTES = 1 << 25
 """Bytes of the stored tensor that a turned view holds at once."""
+RAISED: Final = "F32"
+"""The type of gains to which 1 was added."""
 
 
 class View(Protocol):
@@ -53,15 +55,22 @@ def seen_as(stored: TensorInfo, name: str, shape: tuple[int, ...], label: str) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartOfRows:
-    """Some rows of `source`. Costs what these rows cost."""
+    """Some rows of `source`, or, `turned`, some of its rows as columns.
+
+    Costs what these rows cost; any row of a turned one costs all of them.
+    """
 
     info: TensorInfo
     source: str
     rows: RowMap
+    turned: bool = False
 
     def take(self, inner: Checkpoint, indices: Ints) -> Array:
         """Rows at sorted, distinct `indices`."""
-        return inner.take(self.source, self.rows(indices))
+        if not self.turned:
+            return inner.take(self.source, self.rows(indices))
+        columns = inner.take(self.source, self.rows(np.arange(self.rows.count, dtype=np.int64)))
+        return np.ascontiguousarray(columns[:, indices].T)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +117,19 @@ class OneOfStack:
             return take_within(inner, self.source, self.place, wanted)
         one = inner.rows(self.source, self.place, self.place + 1)[0]
         return np.ascontiguousarray(one.T[wanted])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """`source` with 1 added to every number, in float32."""
+
+    info: TensorInfo
+    source: str
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        raised: Array = widened(inner.take(self.source, indices)).astype(np.float32) + np.float32(1)
+        return raised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

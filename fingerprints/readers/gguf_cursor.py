@@ -89,18 +89,15 @@ class Cursor:
         path = self.source.path
         raise CorruptCheckpoint(f"{what} in {quoted(str(path))} {reason}", path=path, hint=HINT, offset=begin)
 
+    def strings(self, count: int, what: str) -> list[bytes]:
+        """Return the next `count` strings."""
+        self._count_strings(count)
+        self.require(_LENGTH.size * count, what)
+        return [self.take(self.number(_LENGTH.size, what), what) for _ in range(count)]
+
     def skip_strings(self, count: int, what: str) -> None:
         """Move on behind `count` strings."""
-        self._strings += count
-        if self._strings > MAX_STRINGS:
-            raise LimitExceeded(
-                f"the lists in {quoted(str(self.source.path))} have {self._strings} strings, more than {MAX_STRINGS}",
-                path=self.source.path,
-                hint=HINT,
-                offset=self.at,
-                limit=MAX_STRINGS,
-                actual=self._strings,
-            )
+        self._count_strings(count)
         unpack, width = _LENGTH.unpack_from, _LENGTH.size
         while count:
             self.require(width * count, what)
@@ -111,6 +108,18 @@ class Cursor:
                 at += width + unpack(chunk, at)[0]
                 count -= 1
             self.skip(at - begin, what)
+
+    def _count_strings(self, count: int) -> None:
+        self._strings += count
+        if self._strings > MAX_STRINGS:
+            raise LimitExceeded(
+                f"the lists in {quoted(str(self.source.path))} have {self._strings} strings, more than {MAX_STRINGS}",
+                path=self.source.path,
+                hint=HINT,
+                offset=self.at,
+                limit=MAX_STRINGS,
+                actual=self._strings,
+            )
 
     def _fill(self, count: int) -> int:
         """Have the next `count` bytes, which are there, in the chunk; return where in it they begin."""

@@ -58,8 +58,15 @@ class Header:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def read_header(source: SourceFile) -> Header:
+def read_header(source: SourceFile, read: Callable[[Cursor, str], Value] = read_value) -> Header:
     """Parse the header of a file.
+
+    Parameters
+    ----------
+    source : SourceFile
+        The file.
+    read : callable
+        Given a cursor and a key, reads the key's value.
 
     Raises
     ------
@@ -88,7 +95,7 @@ def read_header(source: SourceFile) -> Header:
                 limit=most,
                 actual=count,
             )
-    metadata = _named(cursor, key_count, "key", read_value)
+    metadata = _named(cursor, key_count, "key", read)
     tensors = _named(cursor, tensor_count, "tensor", _read_tensor)
     alignment = _alignment(cursor, metadata)
     return Header(metadata=metadata, tensors=tensors, begin=cursor.at + -cursor.at % alignment)

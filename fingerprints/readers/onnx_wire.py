@@ -25,7 +25,7 @@ _WINDOW: Final = 1 << 13
 _LONGEST: Final = 10
 """Bytes of the longest varint."""
 _MASK: Final = (1 << 64) - 1
-_HINT: Final = "the file is damaged, was cut short or is no ONNX model; download it again and compare its sha256"
+_HINT: Final = "the file is damaged, was cut short or is something else; download it again and compare its sha256"
 
 
 class Field(NamedTuple):
@@ -39,10 +39,19 @@ class Field(NamedTuple):
 
 
 class Wire:
-    """Reads messages of a file; every position is checked against the message that it lies in."""
+    """Reads messages of a file; every position is checked against the message that it lies in.
 
-    def __init__(self, source: SourceFile) -> None:
+    Parameters
+    ----------
+    source : SourceFile
+        The file.
+    what : str
+        What it should be, for errors.
+    """
+
+    def __init__(self, source: SourceFile, what: str = "ONNX model") -> None:
         self.source = source
+        self._what = what
         self._window = b""
         self._begin = 0
         self._fields = 0
@@ -130,7 +139,7 @@ class Wire:
         """Return the error that says why the file cannot be used."""
         path = self.source.path
         return CorruptCheckpoint(
-            f"{quoted(str(path))} is not a readable ONNX model: {reason}",
+            f"{quoted(str(path))} is not a readable {self._what}: {reason}",
             path=path,
             hint=_HINT,
             offset=offset,

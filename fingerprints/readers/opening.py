@@ -21,7 +21,7 @@ from fingerprints.readers.recognition import find_reader
 from fingerprints.readers.rotary_order import undo_interleaving
 from fingerprints.readers.set_contents import read_set
 from fingerprints.readers.set_findings import set_findings
-from fingerprints.readers.sharded_sets import INDEX
+from fingerprints.readers.sharded_sets import INDEX, SLICE, lone_slice
 from fingerprints.readers.source import SourceFile
 from fingerprints.readers.stored_checkpoint import StoredCheckpoint
 
@@ -148,6 +148,8 @@ def _find(place: Path) -> list[FoundSet]:
     source = SourceFile(place)
     reader = find_reader(source)
     source.close()
+    if reader is not None and (match := SLICE.match(place.name)):
+        return [lone_slice(place, match, source.size)]
     return [
         FoundSet(
             name=place.name,

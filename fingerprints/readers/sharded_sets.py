@@ -128,6 +128,22 @@ def sliced_set(folder: Path, names: list[str], files: Mapping[str, int]) -> Foun
     )
 
 
+def lone_slice(place: Path, match: re.Match[str], nbytes: int) -> FoundSet:
+    """Describe a slice named by its path: refused if others lie beside it, else taken as the only one of a folder."""
+    beside = [name for at in range(100) if place.with_name(name := f"consolidated.{at:02d}{match['suffix']}").is_file()]
+    known = replace(sliced_set(place.parent, [place.name], {place.name: nbytes}), name=place.name, trusted=True)
+    if len(beside) > 1:
+        fault = CorruptCheckpoint(
+            f"{quoted(str(place))} is 1 of {len(beside)} tensor-parallel slices ({listed(beside, 4)}), no whole model",
+            path=place,
+            hint="give the folder; slices are put together",
+            limit=len(beside),
+            actual=1,
+        )
+        return replace(known, fault=fault)
+    return known
+
+
 def distributed_set(folder: Path, files: Mapping[str, int]) -> FoundSet:
     """Describe a checkpoint of torch.distributed."""
     names = [name for name in files if name.endswith(DISTRIBUTED_SUFFIX)]

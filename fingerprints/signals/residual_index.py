@@ -76,6 +76,7 @@ class ResidualIndex:
             units_b=pair.b.shape[0],
             faces=Faces.SHARED,
             layer=pair.a.layer,
+            exact="residual" not in pair.matched,
         )
         yield Contribution(
             signal=self.name,

@@ -3,12 +3,30 @@
 from collections.abc import Callable
 
 from provenance.judgement import Judgement
-from provenance.kinds import component_reuse, container, dtype_cast, fine_tune, quantised, renamed, resharded
+from provenance.kinds import (
+    component_reuse,
+    container,
+    depth,
+    disguised,
+    dtype_cast,
+    fine_tune,
+    moe_upcycled,
+    quantised,
+    renamed,
+    resharded,
+    vocabulary_change,
+    width,
+)
 from provenance.observation import Observation
 from provenance.result import Kind
 
 KINDS: tuple[Callable[[Observation, Judgement], Kind | None], ...] = (
     component_reuse.find,
+    disguised.find,
+    width.find,
+    depth.find,
+    moe_upcycled.find,
+    vocabulary_change.find,
     fine_tune.find,
     quantised.find,
     dtype_cast.find,

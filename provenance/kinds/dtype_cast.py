@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+from fingerprints.anatomy import Part
 from fingerprints.values import PRECISION
 from provenance.judgement import Judgement
-from provenance.observation import Observation
+from provenance.observation import Observation, Side
 from provenance.result import Kind
+
+
+def _stored(part: Part, side: Side) -> str:
+    """What a tensor is stored as, whatever view of it was looked at."""
+    return side.anatomy.parts.get(part.name, part).info.stored_as
 
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
@@ -15,7 +21,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     casts: Counter[tuple[str, str]] = Counter()
     for name in observed.measured:
         pair = observed.pair_of[name]
-        types = (pair.a.info.stored_as, pair.b.info.stored_as)
+        types = _stored(pair.a, observed.a), _stored(pair.b, observed.b)
         if types[0] != types[1] and set(types) <= PRECISION.keys():
             casts[types] += pair.a.info.size
     if not casts:

@@ -5,11 +5,22 @@ Claimed for derived pairs whose change is of full rank; which of the two is a ma
 
 from __future__ import annotations
 
+from fingerprints.measurement import TensorMeasurement
+from fingerprints.values import PRECISION
 from provenance.judgement import Judgement
-from provenance.kinds.quantised import explains
+from provenance.kinds.quantised import ARITHMETIC, explains
 from provenance.observation import Observation, weighted_median
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds
+
+
+def _rounding(item: TensorMeasurement, observed: Observation) -> float:
+    """Relative change that rounding to the stored types leaves where values were turned or scaled between."""
+    stored = [
+        side.anatomy.parts[part.name].info.dtype if part.name in side.anatomy.parts else part.info.dtype
+        for part, side in ((item.pair.a, observed.a), (item.pair.b, observed.b))
+    ]
+    return sum(float(2.0 ** -PRECISION.get(dtype, 24)) for dtype in stored) + ARITHMETIC
 
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
@@ -20,7 +31,9 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         for name, item in sorted(observed.measured.items())
         if name in observed.dependent_tensors
         and name not in observed.equal_tensors
+        and name not in observed.scaled_tensors | observed.shifted_tensors
         and not explains(item.pair, item.relative_change)
+        and not (observed.undone is not None and item.relative_change <= _rounding(item, observed))
     ]
     effect = judgement.strength.effect
     if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fingerprints.pairing import Pair
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind
@@ -9,7 +10,7 @@ from provenance.result import Kind
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
     """Renamed tensors, if there are any; the rules are in the architecture part of the result."""
-    count = sum(pair.renamed for pair in observed.pairing.pairs)
+    count = sum(_renamed(pair, observed) for pair in observed.pairing.pairs)
     if not count:
         return None
     return Kind(
@@ -18,3 +19,10 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         evidence=f"{count} of {len(observed.pairing.pairs)} counterparts have other names",
         packaging=True,
     )
+
+
+def _renamed(pair: Pair, observed: Observation) -> bool:
+    """Whether the names differ by more than the numbers that a map of layers and experts explains."""
+    if observed.alignment is None:
+        return pair.renamed
+    return pair.a.template != pair.b.template and (pair.a.expert is None) == (pair.b.expert is None)

@@ -135,6 +135,7 @@ def _packed() -> Seeds:
             {"quant_method": "compressed-tensors", "format": "pack-quantized"},
         ),
         "mlx": (packing.mlx(weight, 4, group)[0], {"bits": 4, "group_size": 32}),
+        "hqq": (packing.hqq(weight, 4, 32, 1)[0], {"quant_method": "hqq"}),
     }
     for name, (found, claims) in schemes.items():
         config = {"quantization": claims} if name == "mlx" else {"quantization_config": claims}

@@ -7,6 +7,7 @@ from fingerprints.readers.packed.bitsandbytes import BitsAndBytes
 from fingerprints.readers.packed.compressed_tensors import CompressedTensors
 from fingerprints.readers.packed.fp8 import Fp8
 from fingerprints.readers.packed.gptq import Gptq
+from fingerprints.readers.packed.hqq import Hqq
 from fingerprints.readers.packed.mlx import Mlx
 from fingerprints.readers.packed.mxfp4 import Mxfp4
 from fingerprints.readers.packed.nvfp4 import Nvfp4
@@ -23,6 +24,7 @@ SCHEMES: Final[tuple[Scheme, ...]] = (
     Awq(),
     CompressedTensors(),
     Mlx(),
+    Hqq(),
 )
 """Every scheme, in the order in which they are asked."""
 

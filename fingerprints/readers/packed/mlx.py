@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any, Final
@@ -58,9 +59,12 @@ class Mlx:
         for module in modules:
             own = claims.get(module.prefix.removesuffix("."))
             layout = _claimed(module, [own, claims] if isinstance(own, Mapping) else [claims])
-            yield self._weight(module, layout or likeliest.get(_fitting(module)))
+            fitting = _fitting(module)
+            taken = layout or likeliest.get(fitting)
+            guess = _guess(taken, fitting) if taken and not layout and len(fitting) > 1 else ""
+            yield self._weight(module, taken, guess)
 
-    def _weight(self, module: Module, layout: Layout | None) -> Unpacked:
+    def _weight(self, module: Module, layout: Layout | None, guess: str) -> Unpacked:
         words, scales, biases = (module.parts[part].info for part in ("weight", "scales", "biases"))
         if scales.dtype not in FLOATS or biases.dtype not in FLOATS:
             reason = f"its scales are {scales.dtype} and its biases {biases.dtype}, not {' or '.join(FLOATS)}"
@@ -76,12 +80,13 @@ class Mlx:
         shape = (*words.shape[:-1], scales.shape[-1] * width)
         stored = sum(part.info.nbytes for part in module.parts.values())
         compute = partial(_compute, parts=module.parts, bits=bits, width=width, inputs=shape[-1])
-        return module.assembled(
+        weight = module.assembled(
             shape,
             Encoding(scheme=self.name, bits=bits, group_size=width),
             decode=lambda indices: decode_rows(shape, indices, compute),
             row_bytes=stored // max(shape[0], 1) if prod(shape) else 0,
         )
+        return replace(weight, inferred=guess)
 
 
 def _fitting(module: Module) -> tuple[Layout, ...]:
@@ -102,6 +107,15 @@ def _claimed(module: Module, claims: list[Mapping[str, Any]]) -> Layout | None:
             if layout == claimed:
                 return layout
     return None
+
+
+def _guess(taken: Layout, fitting: tuple[Layout, ...]) -> str:
+    """Return in words which of several layouts a weight was taken to have."""
+    others = " or ".join(f"{bits} in groups of {width}" for bits, width in fitting if (bits, width) != taken)
+    return (
+        f"{taken[0]} bits in groups of {taken[1]}, by lengths elsewhere in the checkpoint; their shapes also fit"
+        f" {others}, and config.json says none of these"
+    )
 
 
 def _likeliest(modules: list[Module], tensors: Tensors) -> dict[tuple[Layout, ...], Layout]:

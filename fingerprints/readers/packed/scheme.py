@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,11 +18,13 @@ class Unpacked:
     """One weight, and the names of the stored tensors that it is made of.
 
     `parts` leave the checkpoint and `weight` takes the place of the first; its `info.encoding` says how it was stored,
-    its `info.nbytes` is the sum of its parts'.
+    its `info.nbytes` is the sum of its parts'. `inferred` says in words what neither the parts nor a claim tell and
+    was taken as likely; empty if nothing was.
     """
 
     weight: RowTensor
     parts: tuple[str, ...]
+    inferred: str = ""
 
 
 class Scheme(Protocol):
@@ -43,7 +46,10 @@ class Scheme(Protocol):
 
 
 def unpack(schemes: Sequence[Scheme], tensors: Tensors, config: Mapping[str, Any]) -> tuple[Tensors, list[Finding]]:
-    """Put the weights that the schemes find in the places of their parts; one finding a scheme says how many."""
+    """Put the weights that the schemes find in the places of their parts.
+
+    One finding a scheme says how many, and one more for everything that was taken as likely.
+    """
     findings = []
     for scheme in schemes:
         found = list(scheme.unpack(tensors, config))
@@ -65,4 +71,13 @@ def unpack(schemes: Sequence[Scheme], tensors: Tensors, config: Mapping[str, Any
                 message=f"stored as {scheme.name}, decoded as it is read",
             )
         )
+        inferred = Counter(each.inferred for each in found if each.inferred)
+        findings += [
+            Finding(
+                code="packing-inferred",
+                subject=next(each.weight.info.name for each in found if each.inferred == what),
+                message=f"{count} of {len(found)} {scheme.name} weights were taken to have {what}",
+            )
+            for what, count in sorted(inferred.items())
+        ]
     return tensors, findings

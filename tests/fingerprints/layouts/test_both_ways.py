@@ -8,6 +8,7 @@ import pytest
 
 from fingerprints.layouts import harmonised
 from tests.fingerprints.layouts.test_harmony import NEURONS, Arrays, E, H, attention, experts, same, stacked, whole
+from tests.fingerprints.layouts.test_neighbours import key_and_value, neighbouring
 from tests.in_memory import InMemory, gaussian
 
 
@@ -72,6 +73,9 @@ def layout_copies() -> dict[str, tuple[Arrays, Arrays]]:
         "stacked": (mixture, stacked(mixture)),
         "stacked-input-first": (stacked(mixture, input_first=True), mixture),
         "stacked-twice": (stacked(mixture), stacked(mixture, gguf=True)),
+        "neighbouring": (neighbouring(mixture), mixture),
+        "neighbouring-stacked": (neighbouring(mixture), stacked(mixture)),
+        "key-and-value": (key_and_value(split), split),
         "fused": (split, attention(24, 12, 24, fused=True)),
         "reversed": (net, {name: values.T for name, values in net.items()}),
         "conv1d": (gpt2("weight", input_first=True), gpt2("weight", input_first=False)),

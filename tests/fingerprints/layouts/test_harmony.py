@@ -61,7 +61,16 @@ def stacked(arrays: Arrays, *, input_first: bool = False, every_other: bool = Fa
 
 def test_every_layout_is_listed() -> None:
     files = {path.stem for path in Path(layouts.__file__).parent.glob("*.py")}
-    rest = {"__init__", "harmony", "layout_side", "order_search", "relaid_checkpoint", "row_map", "views"}
+    rest = {
+        "__init__",
+        "expert_names",
+        "harmony",
+        "layout_side",
+        "order_search",
+        "relaid_checkpoint",
+        "row_map",
+        "views",
+    }
     missing = files - rest - {type(layout).__module__.rpartition(".")[2] for layout in LAYOUTS}
     assert not missing, f"add a line to LAYOUTS in fingerprints/layouts/harmony.py for {missing}"
     assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)

@@ -29,6 +29,11 @@ def every_view() -> dict[str, tuple[View, Array]]:
     cases = {
         "block": (lambda info: PartOfRows(info=info, source="matrix", rows=block(3, 7)), "matrix", MATRIX[3:10]),
         "groups": (lambda info: PartOfRows(info=info, source="matrix", rows=keys), "matrix", MATRIX[[4, 10]]),
+        "turned block": (
+            lambda info: PartOfRows(info=info, source="matrix", rows=block(3, 7), turned=True),
+            "matrix",
+            MATRIX[3:10].T,
+        ),
         "turned": (lambda info: Turned(info=info, source="matrix", order=(1, 0)), "matrix", MATRIX.T),
         "filters": (
             lambda info: Turned(info=info, source="filters", order=(3, 2, 0, 1)),

@@ -157,10 +157,12 @@ def test_a_broken_set_is_reported_and_passed_over(tmp_path: Path) -> None:
         open_checkpoint(tmp_path, variant="model.safetensors")
 
 
-def test_a_slice_can_be_opened_alone(tmp_path: Path) -> None:
-    for at in range(2):
-        write(tmp_path, f"consolidated.0{at}.pth", {"w": torch.ones(2)})
+def test_the_only_slice_can_be_opened_by_its_path(tmp_path: Path) -> None:
+    write(tmp_path, "consolidated.00.pth", {"w": torch.ones(2)})
     assert open_checkpoint(tmp_path / "consolidated.00.pth").origin.format == "pytorch"
+    write(tmp_path, "consolidated.01.pth", {"w": torch.ones(2)})
+    with pytest.raises(CorruptCheckpoint, match="1 of 2 tensor-parallel slices"):
+        open_checkpoint(tmp_path / "consolidated.00.pth")
     assert [(known.name, known.readable) for known in weight_sets(tmp_path)] == [("consolidated", True)]
 
 

@@ -1,4 +1,4 @@
-"""A folder with one tensor-parallel slice: whole if it is the only one of its model, refused if others are missing."""
+"""One tensor-parallel slice, in a folder or by its path: whole if it is the only one of its model, else refused."""
 
 from __future__ import annotations
 
@@ -94,3 +94,38 @@ def test_a_file_that_is_no_checkpoint_is_no_slice(tmp_path: Path) -> None:
     (tmp_path / "consolidated.00.pth").write_bytes(b"no weights")
     save_file({"w": torch.ones(2)}, tmp_path / "other.safetensors")
     assert open_checkpoint(tmp_path).origin.shards == ("other.safetensors",)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_slice_by_its_path_is_refused_beside_the_others(tmp_path: Path, kept: int) -> None:
+    path = write_slices(tmp_path / "meta", 2) / f"consolidated.{kept:02d}.pth"
+    with pytest.raises(CorruptCheckpoint, match="is 1 of 2 tensor-parallel slices") as caught:
+        open_checkpoint(path)
+    assert "give the folder" in caught.value.hint
+    assert (caught.value.limit, caught.value.actual) == (2, 1)
+    assert [known.readable for known in weight_sets(path)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"), [(0, "1 slice is in .* needs 2 to have 96"), (1, "1 of at least 2 slices")]
+)
+def test_a_slice_by_its_path_is_refused_without_the_others(tmp_path: Path, kept: int, message: str) -> None:
+    folder = without(write_slices(tmp_path / "meta", 2), 1 - kept)
+    refused(folder / f"consolidated.{kept:02d}.pth", message)
+
+
+def test_the_only_slice_by_its_path_is_the_folder(tmp_path: Path) -> None:
+    folder = write_slices(tmp_path / "meta", 1)
+    with open_checkpoint(folder) as one, open_checkpoint(folder / "consolidated.00.pth") as other:
+        assert one.origin.findings == other.origin.findings
+        assert list(one.tensors) == list(other.tensors)
+        for name, info in one.tensors.items():
+            assert other.tensors[name].shape == info.shape
+            assert (one.rows(name, 0, 2) == other.rows(name, 0, 2)).all()
+
+
+def test_a_link_to_the_only_slice_is_followed(tmp_path: Path) -> None:
+    folder = write_slices(tmp_path / "meta", 1)
+    link = tmp_path / "consolidated.00.pth"
+    link.symlink_to(folder / "consolidated.00.pth")
+    assert OUT in open_checkpoint(link).tensors

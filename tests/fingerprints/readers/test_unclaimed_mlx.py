@@ -77,3 +77,33 @@ def test_the_original_is_found_without_a_claim(tmp_path: Path) -> None:
     assert quantised.parameters == {"bits": 4, "group_size": 32, "scheme": "mlx", "side": "b"}
     other = write_values(tmp_path / "other", gaussian(SHAPES, seed=2))
     assert compare(other, stored).verdict.relation is Relation.INDEPENDENT
+
+
+def inferred(folder: Path) -> list[str]:
+    with open_checkpoint(folder) as checkpoint:
+        return [each.message for each in checkpoint.origin.findings if each.code == "packing-inferred"]
+
+
+def test_a_choice_that_no_claim_makes_is_said(tmp_path: Path) -> None:
+    values = gaussian(SHAPES, seed=1)
+    folder = write_values(tmp_path / "packed", packed(values, 4, 32))
+    (message,) = inferred(folder)
+    assert message.startswith("14 of 14 mlx weights were taken to have 4 bits in groups of 32")
+    assert "also fit 2 in groups of 64" in message
+    shown = compare(write_values(tmp_path / "original", values), folder)
+    assert message in {finding.message for finding in shown.b.findings}
+    (folder / "config.json").write_text(json.dumps({"quantization": {"bits": 4, "group_size": 32}}))
+    assert inferred(folder) == []
+
+
+def test_a_layout_that_shapes_leave_no_choice_of_is_not_inferred(tmp_path: Path) -> None:
+    parts, _ = mlx(gaussian({"x": (32, 320)}, seed=1)["x"], 5, in_order(320, 64))
+    folder = write_values(tmp_path, named(parts))
+    assert inferred(folder) == []
+    with open_checkpoint(folder) as checkpoint:
+        assert checkpoint.tensors["x.weight"].encoding == Encoding(scheme="mlx", bits=5, group_size=64)
+
+
+def test_a_weight_that_cannot_be_read_is_not_said_to_be_inferred(tmp_path: Path) -> None:
+    parts = {name: np.ones((2, 1), np.int64) for name in ("scales", "biases")} | {"weight": np.ones((2, 8), np.uint32)}
+    assert inferred(write_values(tmp_path, named(parts))) == []

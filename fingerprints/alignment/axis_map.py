@@ -1,0 +1,99 @@
+"""Which units of an axis of A stand for which units of B: the common currency of searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprints.ordering import Order
+from fingerprints.sampling import Ints
+
+Floats32 = npt.NDArray[np.float32]
+FEWEST_SHARE = 0.2
+"""Of the shorter axis' units must have a counterpart."""
+
+
+class Spare(StrEnum):
+    """What the units of the longer axis are that have no counterpart."""
+
+    OTHER = "other"
+    COPIES = "copies"
+    """Most are like another unit of their own side that has one."""
+    ZERO = "zero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AxisMap:
+    """Units of A's axis and the units of B's axis that they stand for: unit `a[k]` is unit `b[k]`.
+
+    Attributes
+    ----------
+    a, b : ndarray of int64, shape (k,)
+        Units of either side, each at most once; `a` ascends.
+    units_a, units_b : int
+        Lengths of the axis.
+    sought : int
+        Units of B for which a counterpart was sought: all, or a sample of a long axis.
+    effect : float or None
+        Median cosine of the matched units, on features that the search did not see.
+    noise : float
+        What the best of unrelated units reach on those.
+    order : Order
+        What the norms of the units say about their numbers.
+    spare : Spare or None
+        What is left on the longer axis; None where nothing is.
+    signs : ndarray of float32, shape (k,), or None
+        What B's units are multiplied by in matrices and biases; None for nothing.
+    agreement : float or None
+        Share of the units that what they read and what they pass on match alike, each searched by itself.
+    """
+
+    a: Ints
+    b: Ints
+    units_a: int
+    units_b: int
+    sought: int | None = None
+    effect: float | None = None
+    noise: float = 0.0
+    order: Order = Order.SERIAL
+    spare: Spare | None = None
+    signs: Floats32 | None = None
+    agreement: float | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every unit stands for the one of its own number, and none is left."""
+        return (
+            self.units_a == self.units_b == len(self.a)
+            and (self.signs is None or bool((self.signs > 0).all()))
+            and bool(np.array_equal(self.a, self.b))
+        )
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the matched units come in one order on both sides."""
+        return bool((np.diff(self.b) > 0).all())
+
+    @property
+    def credible(self) -> bool:
+        """Whether matched units are clearly more alike than the best of unrelated ones, and not a few stray ones."""
+        return self.is_identity or (
+            self.effect is not None
+            and self.effect > self.noise
+            and len(self.a) >= FEWEST_SHARE * min(self.units_a, self.units_b)
+        )
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Share of A's and of B's units that have a counterpart, as far as it was sought."""
+        of_b = len(self.b) / max(self.sought or self.units_b, 1)
+        return min(1.0, of_b * self.units_b / max(self.units_a, 1)), of_b
+
+
+def identity_map(length: int) -> AxisMap:
+    """Every unit stands for itself."""
+    units = np.arange(length, dtype=np.int64)
+    return AxisMap(a=units, b=units, units_a=length, units_b=length)

@@ -1,0 +1,127 @@
+"""Units of one axis matched by features that both sides have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprints.alignment.axis_map import AxisMap, Floats32, Spare
+from fingerprints.alignment.unit_features import scaled_rows
+from fingerprints.kernels.index_test import FEWEST_UNITS
+from fingerprints.kernels.matching import SAME, chance_level, mutual_matches
+from fingerprints.ordering import Order, order_of
+
+HELD_OUT = 4
+"""One feature in so many is kept from the search, to say how alike matched units are."""
+FEWEST_FEATURES = 32
+ENOUGH_FEATURES = 256
+"""With fewer features none is kept from the search."""
+LIKE_COPIES = 0.9
+MOST_COMPARED = 512
+"""Matched units that chance is judged on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Facing:
+    """Features of the units of both sides, in the same order: shapes (units of A, k) and (units of B, k).
+
+    `signed` is False where the sign of a unit is free (up and down of a gated MLP).
+    """
+
+    a: Floats32
+    b: Floats32
+    signed: bool = True
+
+
+def match_units(parts: Sequence[Facing]) -> AxisMap | None:
+    """Match the units that the given features describe, all parts together.
+
+    Parameters
+    ----------
+    parts : sequence of Facing
+        Parts of one axis: equally many units on each side in all of them.
+
+    Returns
+    -------
+    AxisMap or None
+        None where features are too few or no unit has a counterpart beyond chance. `effect` is the median cosine of
+        matched units on features that were held out.
+    """
+    features = sum(part.a.shape[1] for part in parts)
+    if features < FEWEST_FEATURES:
+        return None
+    apart = features >= ENOUGH_FEATURES
+    c = _similarity([_split(part, held=False) for part in parts] if apart else parts)
+    rows, columns = mutual_matches(c)
+    if len(rows) < FEWEST_UNITS:
+        return None
+    held = [_split(part, held=True) for part in parts] if apart else parts
+    few = slice(None, None, max(1, len(rows) // MOST_COMPARED))
+    others = _similarity([Facing(a=p.a[rows[few]], b=p.b[columns[few]], signed=p.signed) for p in held])
+    return AxisMap(
+        a=rows,
+        b=columns,
+        units_a=c.shape[0],
+        units_b=c.shape[1],
+        effect=float(np.median(_matched(held, rows, columns))),
+        noise=min(SAME, chance_level(others)),
+        order=_order(parts),
+        spare=_spare(parts, rows, columns),
+    )
+
+
+def _spare(parts: Sequence[Facing], rows: np.ndarray, columns: np.ndarray) -> Spare | None:
+    """What the longer side has beyond the matched units."""
+    wide = int(parts[0].b.shape[0] > parts[0].a.shape[0])
+    own = [Facing(a=side, b=side, signed=p.signed) for p in parts for side in ((p.a, p.b)[wide],)]
+    matched = (rows, columns)[wide]
+    left = np.setdiff1d(np.arange(own[0].a.shape[0]), matched)
+    if not len(left) or parts[0].a.shape[0] == parts[0].b.shape[0]:
+        return None
+    if not any(part.a[left].any() for part in own):
+        return Spare.ZERO
+    few = left[:: max(1, len(left) // MOST_COMPARED)]
+    alike = _similarity([Facing(a=part.a[few], b=part.a[matched], signed=part.signed) for part in own]).max(axis=1)
+    return Spare.COPIES if float(np.median(alike)) > LIKE_COPIES else Spare.OTHER
+
+
+def agreement(read: Sequence[Facing], passed: Sequence[Facing]) -> float:
+    """Share of A's units whose best counterpart by what they read is also that by what they pass on."""
+    first, second = (_similarity(parts).argmax(axis=1) for parts in (read, passed))
+    return float(np.mean(first == second))
+
+
+def _order(parts: Sequence[Facing]) -> Order:
+    """The milder of both sides' orders, by the part of most features."""
+    largest = max(parts, key=lambda part: part.a.shape[1])
+    orders = [order_of(side, np.arange(len(side), dtype=np.int64)) for side in (largest.a, largest.b)]
+    return min(orders, key=[Order.FREE, Order.TREND, Order.SERIAL].index)
+
+
+def _split(part: Facing, *, held: bool) -> Facing:
+    mask = (np.arange(part.a.shape[1]) % HELD_OUT == 0) == held
+    return Facing(a=part.a[:, mask], b=part.b[:, mask], signed=part.signed)
+
+
+def _similarity(parts: Sequence[Facing]) -> Floats32:
+    """Mean cosine over parts, each weighted by the root of its number of features."""
+    total = np.zeros((parts[0].a.shape[0], parts[0].b.shape[0]), np.float32)
+    weight = 0.0
+    for part in parts:
+        share = float(np.sqrt(part.a.shape[1]))
+        c = scaled_rows(part.a) @ scaled_rows(part.b).T
+        total += np.float32(share) * (c if part.signed else np.abs(c))
+        weight += share
+    return total / np.float32(max(weight, 1e-12))
+
+
+def _matched(parts: Sequence[Facing], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    total, weight = np.zeros(len(rows)), 0.0
+    for part in parts:
+        share = float(np.sqrt(part.a.shape[1]))
+        c = np.einsum("ij,ij->i", scaled_rows(part.a[rows]), scaled_rows(part.b[columns]), dtype=np.float64)
+        total += share * (c if part.signed else np.abs(c))
+        weight += share
+    return total / max(weight, 1e-12)

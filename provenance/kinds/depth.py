@@ -1,0 +1,56 @@
+"""Kinds `pruned_depth` and `depth_upscaled`: one side has more layers than the other.
+
+`layer_map` names, for each layer of the child in order, the parent's layer, null for layers that the parent lacks.
+"""
+
+from __future__ import annotations
+
+from fingerprints.alignment.alignment import TowerMap
+from provenance.judgement import Judgement
+from provenance.observation import Observation
+from provenance.result import Kind, Relation
+
+
+def find(observed: Observation, judgement: Judgement) -> Kind | None:
+    """The change of depth of the deepest tower whose depth changed; layers that write nothing are a disguise."""
+    if judgement.ruling.relation is not Relation.DERIVED or observed.alignment is None:
+        return None
+    changed = [tower for tower in observed.alignment.towers if tower.layers.depth_a != tower.layers.depth_b]
+    if not changed:
+        return None
+    tower = max(changed, key=lambda tower: (max(tower.layers.depth_a, tower.layers.depth_b), tower.path_a))
+    deeper = "a" if tower.layers.depth_a > tower.layers.depth_b else "b"
+    repeats = _repeats(tower, deeper)
+    if tower.silent and not repeats:
+        return None
+    child = deeper if repeats else "b" if deeper == "a" else "a"
+    found = layer_map(tower, child)
+    spare = [
+        layer for layer in _layers(tower, deeper) if layer not in {pair[deeper == "b"] for pair in tower.layers.pairs}
+    ]
+    if repeats:
+        text = f"{child.upper()} has {len(found)} layers, {repeats} of which repeat others of the parent's"
+    else:
+        text = f"{child.upper()}'s {len(found)} layers are those of its parent without {', '.join(map(str, spare))}"
+    return Kind(
+        kind="depth_upscaled" if repeats else "pruned_depth",
+        parameters={"layer_map": found, "dropped": [] if repeats else spare, "child": child},
+        evidence=text,
+    )
+
+
+def layer_map(tower: TowerMap, child: str) -> list[int | None]:
+    """The parent's layer for each layer of the child in order."""
+    place = 0 if child == "a" else 1
+    partner = {pair[place]: pair[1 - place] for pair in tower.layers.pairs}
+    return [partner.get(layer) for layer in _layers(tower, child)]
+
+
+def _layers(tower: TowerMap, side: str) -> tuple[int, ...]:
+    return tower.numbers_a if side == "a" else tower.numbers_b
+
+
+def _repeats(tower: TowerMap, deeper: str) -> int:
+    """Layers of the deeper side that stand for a layer of the other that has another one already."""
+    shallow = [pair[deeper == "a"] for pair in tower.layers.pairs]
+    return len(shallow) - len(set(shallow))

@@ -1,0 +1,148 @@
+"""Ways of looking at a pair, from the cheapest to the most thorough: as names pair it, through maps, undisguised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align, differs_in_structure
+from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
+from fingerprints.anatomy import Anatomy
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.pairing import Pairing
+
+
+class Way(StrEnum):
+    """How a pair is looked at."""
+
+    STRUCTURE = "structure"
+    """Through maps of layers, experts and widths, where these differ."""
+    NAMES = "names"
+    """Tensor beside tensor, as names, roles and shapes pair them."""
+    MAPS = "maps"
+    """Through maps of layers, experts, neurons and heads that are sought though nothing differs."""
+    BASES = "bases"
+    """With the basis of the residual stream sought as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """Both sides as a measurement sees them.
+
+    `searched` says that weights chose what is compared with what: tests then use the half that searches did not see.
+    """
+
+    way: Way
+    a: Checkpoint
+    b: Checkpoint
+    anatomies: tuple[Anatomy, Anatomy]
+    pairing: Pairing
+    vocabulary: VocabularyMatch | None = None
+    alignment: Alignment | None = None
+    undone: Undone | None = None
+
+    @property
+    def searched(self) -> bool:
+        """Whether weights chose units or pairs."""
+        return (
+            self.alignment is not None
+            or self.pairing.searched
+            or (self.vocabulary is not None and self.vocabulary.searched)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookSettings:
+    """`layers` whose units are matched (None: all); `thorough` spends what it takes; `values` says that both sides have
+    learned values at all; `seed` moves what searches read.
+    """
+
+    layers: int | None
+    thorough: bool
+    values: bool
+    seed: int = 0
+
+
+def plain_look(
+    a: Checkpoint, b: Checkpoint, anatomies: tuple[Anatomy, Anatomy], pairing: Pairing, *, seed: int, tokens: bool
+) -> Look:
+    """Tensor beside tensor; tables of tokens at the tokens that both sides have.
+
+    Parameters
+    ----------
+    a, b, anatomies, pairing
+        The two sides.
+    seed : int
+        Moves what is read to match tokens.
+    tokens : bool
+        Whether there is time for that.
+    """
+    vocabulary = match_vocabulary(pairing, a, b, seed=seed) if tokens else None
+    look = Look(way=Way.NAMES, a=a, b=b, anatomies=anatomies, pairing=pairing, vocabulary=vocabulary)
+    return look if vocabulary is None else _at_tokens(look, vocabulary)
+
+
+def structural_look(plain: Look, settings: LookSettings) -> Look | None:
+    """The pair through maps of what differs in number; None where nothing does, or no map is found."""
+    if not settings.values or not differs_in_structure(*plain.anatomies, plain.pairing):
+        return None
+    sought = AlignmentSettings(layers=settings.layers, seed=settings.seed)
+    found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, sought)
+    return None if found is None else _through(plain, found, Way.STRUCTURE)
+
+
+def further_looks(plain: Look, settings: LookSettings) -> Iterator[Look]:
+    """What a search finds though nothing differs in number, made as it is asked for.
+
+    Parameters
+    ----------
+    plain : Look
+        The pair as names pair it.
+    settings : LookSettings
+        How much to search.
+    """
+    if not settings.values:
+        return
+    sought = AlignmentSettings(layers=settings.layers, seed=settings.seed)
+    found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, replace(sought, everywhere=True))
+    if found is not None:
+        yield _through(plain, found, Way.MAPS)
+    if not settings.thorough:
+        return
+    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True)
+    if undone is not None and (undone.bases or undone.turns):
+        look = replace(_through(plain, undone.alignment, Way.BASES), undone=undone)
+        if not undone.bases:
+            yield look
+            return
+        vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=settings.seed)
+        yield replace(look, vocabulary=None) if vocabulary is None else _at_tokens(look, vocabulary)
+
+
+def _through(plain: Look, alignment: Alignment, way: Way) -> Look:
+    return replace(
+        plain,
+        way=way,
+        a=alignment.a,
+        b=alignment.b,
+        anatomies=alignment.anatomies,
+        pairing=alignment.pairing,
+        alignment=alignment,
+    )
+
+
+def _at_tokens(look: Look, vocabulary: VocabularyMatch) -> Look:
+    a, b, pairing = vocabulary.aligned(look.pairing)
+    anatomies = _seen(look.anatomies[0], a), _seen(look.anatomies[1], b)
+    return replace(look, a=a, b=b, pairing=pairing, anatomies=anatomies, vocabulary=vocabulary)
+
+
+def _seen(anatomy: Anatomy, checkpoint: Checkpoint) -> Anatomy:
+    """The anatomy with the shapes that tensors have in a checkpoint of views."""
+    parts = {
+        name: part if part.info is checkpoint.tensors[name] else replace(part, info=checkpoint.tensors[name])
+        for name, part in anatomy.parts.items()
+    }
+    return replace(anatomy, parts=parts)
