@@ -16,6 +16,9 @@ from fingerprints.roles import RoleMatch, match_role, role_table
 from fingerprints.templates import Index, natural_key, spelt_out, templates
 
 _WEIGHT_LEAVES = {"weight", "kernel", "w"}
+_TABLE_LEAVES = {"embedding", "embeddings"}
+"""What Flax and Keras call the weight of an embedding."""
+_STATISTICS = {"num_batches_tracked", "moving_mean", "moving_variance"}
 _GAIN_LEAVES = {"gamma", "scale", "g"}
 _BIAS_LEAVES = {"bias", "beta", "b"}
 
@@ -141,16 +144,18 @@ def split_leaf(name: str, rank: int) -> tuple[str, PartKind]:
     name = name.replace(".parametrizations.weight.original0", ".weight_g")
     module, _, leaf = name.rpartition(".")
     lower = leaf.lower()
-    for suffix, kind in (("_weight", PartKind.MATRIX), ("_bias", PartKind.BIAS)):
+    for suffix, kind in (("_weight", PartKind.MATRIX), ("_kernel", PartKind.MATRIX), ("_bias", PartKind.BIAS)):
         if lower.endswith(suffix):
             stem = leaf[: -len(suffix)]
             return f"{module}.{stem}" if module else stem, PartKind.GAIN if rank == 1 and kind != "bias" else kind
-    if lower.startswith("running_") or lower == "num_batches_tracked":
+    if lower.startswith("running_") or lower in _STATISTICS or name.startswith("batch_stats."):
         return module, PartKind.STATISTIC
     if lower in _BIAS_LEAVES or lower.startswith("bias_"):
         return module, PartKind.BIAS
     if lower in _WEIGHT_LEAVES or lower.startswith("weight_"):
         return module, PartKind.GAIN if rank <= 1 else PartKind.MATRIX
+    if lower in _TABLE_LEAVES and rank == 2:
+        return module, PartKind.MATRIX
     if lower in _GAIN_LEAVES and rank <= 1:
         return module, PartKind.GAIN
     return name, PartKind.OTHER

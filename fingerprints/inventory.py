@@ -20,7 +20,6 @@ from fingerprints.sampling import units
 from fingerprints.values import widened
 
 ROWS = 64
-_STATE = {"running_mean", "running_var", "num_batches_tracked"}
 _INDICES = {"I64", "U64", "BOOL"}
 
 
@@ -80,7 +79,7 @@ def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None,
     failed: dict[str, str] = {}
     reason: str | None = None
     for part in dict.fromkeys((parts[len(parts) // 2], parts[0], parts[-1])):
-        if part.name.rpartition(".")[2] in _STATE:
+        if part.kind is PartKind.STATISTIC:
             return "it is a running statistic, not a parameter", failed
         if part.info.dtype in _INDICES:
             return "it holds indices or flags, not weights", failed

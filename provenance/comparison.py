@@ -34,7 +34,7 @@ from provenance.encoding import encode_evidence, encode_layers, encode_not_measu
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
-from provenance.looks import Look, LookSettings, further_looks, plain_look, structural_look
+from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
@@ -143,7 +143,7 @@ class _Comparison:
             return min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
         first = next((item[0] for item in tried if item[0].alignment is None), tried[0][0])
         others = sum(each.hypotheses for each, _ in tried if each is not first)
-        complete = settings.thorough and values and not self._late()
+        complete = settings.thorough and values and not self._late() and bases_searchable(plain)
         observed = replace(first, earlier_hypotheses=others, searched_bases=complete)
         return observed, judge(observed)
 

@@ -8,10 +8,14 @@ from enum import StrEnum
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align, differs_in_structure
 from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
 from fingerprints.anatomy import Anatomy
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pairing
+
+IN_TOWERS = 0.8
+"""Share of the elements that must lie in towers of known roles for their disguises to be all there is."""
 
 
 class Way(StrEnum):
@@ -119,6 +123,22 @@ def further_looks(plain: Look, settings: LookSettings) -> Iterator[Look]:
             return
         vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=settings.seed)
         yield replace(look, vocabulary=None) if vocabulary is None else _at_tokens(look, vocabulary)
+
+
+def bases_searchable(plain: Look) -> bool:
+    """Whether the searches for bases leave little out: towers of equal width that hold most of the parameters."""
+    facing = {
+        (stacks.a.path, stacks.b.path): plain.anatomies for stacks in facing_stacks(*plain.anatomies, plain.pairing)
+    }
+    widths = [(a.towers[path_a].residual, b.towers[path_b].residual) for (path_a, path_b), (a, b) in facing.items()]
+    if not facing or any(width[0] != width[1] for width in widths):
+        return False
+    for place, anatomy in enumerate(plain.anatomies):
+        paths = {pair[place] for pair in facing}
+        held = sum(part.info.size for part in anatomy.parts.values() if part.role is not None and part.tower in paths)
+        if held < IN_TOWERS * sum(part.info.size for part in anatomy.parts.values()):
+            return False
+    return True
 
 
 def _through(plain: Look, alignment: Alignment, way: Way) -> Look:

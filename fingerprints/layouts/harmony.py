@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.layouts.channels_last import ChannelsLast
 from fingerprints.layouts.fused_gate_up import FusedGateUp
 from fingerprints.layouts.fused_kv import FusedKv
 from fingerprints.layouts.fused_qkv import FusedQkv
 from fingerprints.layouts.layout_side import LayoutSide, Relaying
 from fingerprints.layouts.neighbouring_experts import NeighbouringExperts
 from fingerprints.layouts.raised_gains import RaisedGains
+from fingerprints.layouts.recurrent import Recurrent
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.stacked_experts import StackedExperts
 from fingerprints.layouts.turned import TurnedMatrices
@@ -50,7 +52,9 @@ LAYOUTS: tuple[Layout, ...] = (
     StackedExperts(),
     NeighbouringExperts(),
     WeightNorm(),
+    Recurrent(),
     TurnedMatrices(),
+    ChannelsLast(),
     FusedGateUp(),
     FusedQkv(),
     FusedKv(),

@@ -3,7 +3,7 @@
 | stored | other side | told by |
 |---|---|---|
 | Conv1D of GPT-2 `weight` [in, out] | Linear [out, in] | roles, and the length of the residual stream |
-| `kernel` [in, out], [H, W, in, out] of Flax and Keras | `weight` [out, in], [out, in, H, W] | shapes, else the leaf |
+| `kernel` of Flax and Keras (see `kernel_axes`) | `weight` with outputs first | shapes, else the leaf |
 | any matrix | the matrix of the same name | reversed shapes |
 
 A `kernel` is not always stored with inputs first (transformers' FlaxConv1D keeps outputs first): the length of the
@@ -17,16 +17,18 @@ https://flax.readthedocs.io/en/latest/guides/converting_and_upgrading/convert_py
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 
 from fingerprints.anatomy import Part, PartKind, under
 from fingerprints.checkpoint import TensorInfo
+from fingerprints.layouts.kernel_axes import ORDERS, KernelAxes, axes_of, plain, projections
 from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying
-from fingerprints.layouts.views import Turned, seen_as
+from fingerprints.layouts.views import Flattened, Turned, seen_as
 from fingerprints.templates import pieces, templates
 
-_ORDERS = {2: (1, 0), 4: (3, 2, 0, 1)}
+_LEAF = re.compile(r"(?<![^.])((?P<what>depthwise|pointwise|recurrent)_)?kernel$")
 
 
 class TurnedMatrices:
@@ -39,41 +41,61 @@ class TurnedMatrices:
         told = _told(side, other)
         if not told and other is not None and not _told(other, side):
             told = {name: name for name in _by_name(side, other)}
+        tensors = side.checkpoint.tensors
+        facing = _shapes(other)
         collected = Collected(side)
         for name, shown in told.items():
-            collected.add(_turn(side.checkpoint.tensors[name], shown))
+            axes = axes_of(name, tensors, facing) if _LEAF.search(name) else plain(tensors[name].shape)
+            if axes is not None and collected.add(_turn(tensors[name], shown, axes)):
+                for bias in _by_heads(name, tensors):
+                    collected.add(bias)
         return collected.relaying()
 
 
 def _told(side: LayoutSide, other: LayoutSide | None) -> dict[str, str]:
     """What leaves and roles say is to be turned: new names by stored names."""
-    kernels = {name: _as_weight(name) for name in _kernels(side, other)}
+    kernels = {name: _as_weight(name, side) for name in _kernels(side, other)}
     return {part.name: part.name for part in _by_role(side, other)} | kernels
 
 
-def _turn(info: TensorInfo, name: str) -> Fit:
-    shown = seen_as(info, name, _turned(info.shape), "turned")
-    return Fit(replaced=(info.name,), views=(Turned(info=shown, source=info.name, order=_ORDERS[len(info.shape)]),))
+def _shapes(side: LayoutSide | None) -> frozenset[tuple[int, ...]]:
+    return frozenset(info.shape for info in side.checkpoint.tensors.values()) if side else frozenset()
 
 
-def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(shape[axis] for axis in _ORDERS[len(shape)])
+def _turn(info: TensorInfo, name: str, axes: KernelAxes) -> Fit:
+    view = Turned(
+        info=seen_as(info, name, axes.shape, "turned"), source=info.name, folded=axes.folded, order=axes.order
+    )
+    return Fit(replaced=(info.name,), views=(view,))
 
 
-def _as_weight(kernel: str) -> str:
-    return kernel.removesuffix("kernel") + "weight"
+def _by_heads(kernel: str, tensors: Mapping[str, TensorInfo]) -> list[Fit]:
+    """The bias of an attention's projection, stored [head, size], as the vector that it is elsewhere."""
+    bias = tensors.get(f"{kernel.rpartition('.')[0]}.bias")
+    if bias is None or len(bias.shape) != 2 or kernel not in {info.name for info in projections(kernel, tensors)}:
+        return []
+    shown = seen_as(bias, bias.name, (bias.size,), "flat")
+    return [Fit(replaced=(bias.name,), views=(Flattened(info=shown, source=bias.name),))]
+
+
+def _as_weight(kernel: str, side: LayoutSide) -> str:
+    """The name as a weight; of the two kernels of a separable convolution each keeps what it is."""
+    module, _, leaf = kernel.rpartition(".")
+    if leaf == "depthwise_kernel" and f"{module}.pointwise_kernel" not in side.checkpoint.tensors:
+        leaf = "kernel"
+    return ".".join(filter(None, (module, leaf.removesuffix("kernel") + "weight")))
 
 
 def _kernels(side: LayoutSide, other: LayoutSide | None) -> list[str]:
     """Tensors called `kernel` that have inputs first, where the other side calls none so."""
-    if other is not None and any(name.endswith(".kernel") for name in other.checkpoint.tensors):
+    if other is not None and any(_LEAF.search(name) for name in other.checkpoint.tensors):
         return []
     tensors = side.checkpoint.tensors
-    found = {n: info for n, info in tensors.items() if n.endswith(".kernel") and len(info.shape) in _ORDERS}
+    found = {name: info for name, info in tensors.items() if _LEAF.search(name) and len(info.shape) in ORDERS}
     if not found:
         return []
     stacks = {name: _stack(template) for name, (template, _) in templates(found).items()}
-    by_namesake = _by_namesake(found, other) if other else {}
+    by_namesake = _by_namesake(found, side, other) if other else {}
     by_stack: dict[str, set[bool]] = defaultdict(set)
     for name, turned in by_namesake.items():
         by_stack[stacks[name]].add(turned)
@@ -89,14 +111,17 @@ def _kernels(side: LayoutSide, other: LayoutSide | None) -> list[str]:
     return [name for name in found if has_inputs_first(name)]
 
 
-def _by_namesake(kernels: Mapping[str, TensorInfo], other: LayoutSide) -> dict[str, bool]:
+def _by_namesake(kernels: Mapping[str, TensorInfo], side: LayoutSide, other: LayoutSide) -> dict[str, bool]:
     """Whether a kernel must be turned to have the shape of the other side's `weight`, where one of the two fits."""
     found: dict[str, bool] = {}
+    facing = _shapes(other)
     for name, info in kernels.items():
-        namesake = other.checkpoint.tensors.get(_as_weight(name))
-        shape, turned = info.shape, _turned(info.shape)
-        if namesake is not None and shape != turned and namesake.shape in (shape, turned):
-            found[name] = namesake.shape == turned
+        namesake = other.checkpoint.tensors.get(_as_weight(name, side))
+        axes = axes_of(name, side.checkpoint.tensors, facing) if namesake else None
+        if namesake is None or axes is None or info.shape == axes.shape:
+            continue
+        if namesake.shape in (info.shape, axes.shape):
+            found[name] = namesake.shape == axes.shape
     return found
 
 

@@ -75,7 +75,7 @@ class PartOfRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """`source` with its axes in another order, the last one first.
+    """`source` with its axes in another order, the last one first, and neighbours folded into one before and after.
 
     Every row of the source holds an element of each row of the view: all of it is read, in runs of bounded size, and
     what is kept is the size of the result.
@@ -83,18 +83,82 @@ class Turned:
 
     info: TensorInfo
     source: str
+    folded: tuple[int, ...]
+    """The source's shape, in which axes after the first may be folded into one."""
     order: tuple[int, ...]
-    """Axes of the source in the order of the view; the first of them is the source's last."""
+    """Axes of `folded` in the order of the view, which may be folded again; the first of them is the last."""
 
     def take(self, inner: Checkpoint, indices: Ints) -> Array:
         """Rows at sorted, distinct `indices`."""
         stored = inner.tensors[self.source]
         step = max(1, RUN_BYTES // max(1, prod(stored.shape[1:]) * 8))
         runs = [
-            inner.rows(self.source, start, min(start + step, stored.shape[0]))[..., indices]
+            inner.rows(self.source, start, min(start + step, stored.shape[0])).reshape(-1, *self.folded[1:])[
+                ..., indices
+            ]
             for start in range(0, stored.shape[0], step)
         ]
-        return np.ascontiguousarray(np.concatenate(runs).transpose(self.order))
+        turned = np.concatenate(runs).transpose(self.order)
+        return np.ascontiguousarray(turned).reshape(len(indices), *self.info.shape[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """`source` with its axes but the first in another order; costs the rows that are asked for."""
+
+    info: TensorInfo
+    source: str
+    order: tuple[int, ...]
+    """Axes of the source in the order of the view; the first of them is the first."""
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        return np.ascontiguousarray(inner.take(self.source, indices).transpose(self.order))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flattened:
+    """`source`, a bias by heads, as one vector; costs all of it."""
+
+    info: TensorInfo
+    source: str
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Elements at sorted, distinct `indices`."""
+        return inner.rows(self.source, 0, inner.tensors[self.source].shape[0]).reshape(-1)[indices]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reordered:
+    """Rows of the view `of` from `start` on, whose runs of `run` rows stand in `order`."""
+
+    info: TensorInfo
+    of: View
+    start: int
+    run: int
+    order: tuple[int, ...]
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        runs = np.asarray(self.order, dtype=np.int64)
+        wanted = self.start + runs[indices // self.run] * self.run + indices % self.run
+        places = np.argsort(wanted)
+        found: Array = self.of.take(inner, wanted[places])[np.argsort(places)]
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """The sum of two tensors, in their type."""
+
+    info: TensorInfo
+    terms: tuple[str, str]
+
+    def take(self, inner: Checkpoint, indices: Ints) -> Array:
+        """Rows at sorted, distinct `indices`."""
+        one, other = (inner.take(name, indices) for name in self.terms)
+        total: Array = (widened(one) + widened(other)).astype(one.dtype)
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

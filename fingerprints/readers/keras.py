@@ -8,12 +8,12 @@ and data sets whose numbers lie in other files, are never followed.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final
 
-from fingerprints.errors import CorruptCheckpoint, LimitExceeded, NotACheckpoint, UnsupportedFormat
+from fingerprints.errors import CorruptCheckpoint, NotACheckpoint, UnsupportedFormat
 from fingerprints.readers.hdf5_dataset import describe_dataset
+from fingerprints.readers.keras_groups import HINT, Walk
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
 from fingerprints.readers.row_tensor import RowTensor
@@ -22,9 +22,6 @@ from fingerprints.readers.source_window import SourceWindow
 from fingerprints.readers.zip_archive import MAGIC, ZipArchive
 
 _WEIGHTS: Final = "model.weights.h5"
-_HINT: Final = "the file is damaged or was not written by Keras; download it again"
-_MAX_DEPTH: Final = 32
-_TRAINING: Final = ("optimizer", "optimizer_weights")
 
 
 class Hdf5Reader:
@@ -81,15 +78,19 @@ def _datasets(source: SourceFile, shard: str) -> dict[str, RowTensor]:
     h5py = _library(source)
     try:
         with h5py.File(io.BufferedReader(WindowStream(source, 0, source.size), 1 << 16), "r") as file:
+            entries = list(Walk(h5py, source).below(file))
+            names = [entry.name for entry in entries]
+            if len(set(names)) < len(names):
+                names = [entry.path for entry in entries]
             found = {
-                name: describe_dataset(name, entry, source, shard)
-                for name, entry in _walk(h5py, file, source, "", set())
+                name: describe_dataset(name, entry.dataset, source, shard)
+                for name, entry in zip(names, entries, strict=True)
             }
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise CorruptCheckpoint(
             f"the HDF5 file {quoted(str(source.path))} of {source.size} bytes is broken: {str(error)[:200]}",
             path=source.path,
-            hint=_HINT,
+            hint=HINT,
         ) from error
     tensors = {name: tensor for name, tensor in found.items() if tensor is not None}
     if not tensors:
@@ -99,35 +100,6 @@ def _datasets(source: SourceFile, shard: str) -> dict[str, RowTensor]:
             hint="give the file that holds the weights",
         )
     return tensors
-
-
-def _walk(
-    h5py: Any, group: Any, source: SourceFile, prefix: str, seen: set[int], depth: int = 0
-) -> Iterator[tuple[str, Any]]:
-    """Yield the data sets below a group by the names that lead to them, joined by dots; training state is left out.
-
-    `seen` holds the addresses of groups that were looked into: a group with several names is looked into once.
-    """
-    address = h5py.h5o.get_info(group.id).addr
-    if address in seen:
-        return
-    seen.add(address)
-    if depth > _MAX_DEPTH:
-        raise LimitExceeded(
-            f"groups of {quoted(str(source.path))} are nested more than {_MAX_DEPTH} deep",
-            path=source.path,
-            hint=_HINT,
-            limit=_MAX_DEPTH,
-        )
-    for key in sorted(group):
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink) or (not depth and key in _TRAINING):
-            continue
-        entry = group[key]
-        if isinstance(entry, h5py.Dataset):
-            yield f"{prefix}{key}".replace("/", "."), entry
-        elif isinstance(entry, h5py.Group):
-            inner = "" if not depth and key == "model_weights" else f"{prefix}{key}."
-            yield from _walk(h5py, entry, source, inner, seen, depth + 1)
 
 
 def _library(source: SourceFile) -> Any:

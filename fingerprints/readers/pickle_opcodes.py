@@ -150,19 +150,20 @@ def _memoize(machine: PickleMachine) -> object:
 
 
 def _string(machine: PickleMachine) -> object:
-    line = machine.stream.line()
-    if len(line) < 2 or line[0] not in "'\"" or line[-1] != line[0]:
+    line = machine.stream.raw_line()
+    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
         raise machine.stream.corrupt("a string of protocol 0 has no quotes")
     return _escaped(machine, line[1:-1], "unicode_escape")
 
 
 def _unicode(machine: PickleMachine) -> object:
-    return _escaped(machine, machine.stream.line(), "raw_unicode_escape")
+    return _escaped(machine, machine.stream.raw_line(), "raw_unicode_escape")
 
 
-def _escaped(machine: PickleMachine, text: str, encoding: str) -> str:
+def _escaped(machine: PickleMachine, line: bytes, encoding: str) -> str:
+    """Text of protocol 0: each byte a character of Latin-1, others as escapes."""
     try:
-        return codecs.decode(text.encode("latin-1", "backslashreplace"), encoding)
+        return codecs.decode(line, encoding)
     except UnicodeDecodeError as error:
         raise machine.stream.corrupt(f"an escape at character {error.start} is not valid") from None
 

@@ -74,13 +74,17 @@ class PickleStream:
 
     def line(self) -> str:
         """Return the text up to the end of the line."""
+        return self._decoded(self.raw_line())
+
+    def raw_line(self) -> bytes:
+        """Return the bytes up to the end of the line."""
         data = self._stream.readline(MAX_KEPT)
         if not data.endswith(b"\n"):
             raise self.corrupt(f"a line has no end within {len(data)} bytes")
         self._kept += len(data)
         if self._kept > MAX_TEXT:
             raise self.exceeded("bytes of text", MAX_TEXT, self._kept)
-        return self._decoded(data[:-1].removesuffix(b"\r"))
+        return data[:-1].removesuffix(b"\r")
 
     def long(self, form: str) -> int:
         """Return an integer in two's complement after its length."""

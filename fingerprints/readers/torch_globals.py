@@ -11,6 +11,7 @@ from typing import Any, Final
 from fingerprints.readers.pickle_objects import Global, Placeholder, StorageRef, TensorView
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import MAX_RANK
+from fingerprints.readers.storage_identity import identity_of
 
 _DTYPES: Final = {
     "float64": "F64",
@@ -73,7 +74,9 @@ def call(callee: Global, args: tuple[Any, ...]) -> Any:
 
 
 def load(identity: object) -> Any:
-    """Return the `StorageRef` for a persistent id `("storage", type, key, location, length, view)`."""
+    """Return the `StorageRef` for a persistent id `("storage", type, key, location, length, view)`, or for its text."""
+    if isinstance(identity, str):
+        identity = identity_of(identity)
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
         return Placeholder(Global("", "persistent id"))
     kind, key, length = identity[1], identity[2], identity[4]

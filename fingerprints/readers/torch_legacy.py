@@ -6,6 +6,7 @@ Format: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (`_l
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, Final
 
 from fingerprints.errors import CorruptCheckpoint
@@ -21,6 +22,10 @@ from fingerprints.readers.torch_storage import PlacedStorage, place_tensors
 
 MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 _MAGIC: Final = b"\x8a\x0a" + MAGIC_NUMBER.to_bytes(10, "little")
+_TEXT_MAGIC: Final = b"L%dL\n." % MAGIC_NUMBER
+"""The magic number as protocols 0 and 1 write it, which have no header."""
+_TEXT: Final = re.compile(rb"(\((d|l)|[}\]])(p0\n|q\x00)|c[A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+"""What other pickles of protocols 0 and 1 begin with: a container that is remembered as the first, or a class."""
 _VERSION: Final = 1001
 _COUNT_BYTES: Final = 8
 _SMALL: Final = 10_000
@@ -35,8 +40,12 @@ class TorchLegacyReader:
     readable = True
 
     def recognises(self, name: str, head: bytes) -> bool:
-        """Whether the file begins with PyTorch's magic number, or else with any pickle of protocol 2 to 5."""
-        return _MAGIC in head[:32] or (head[:1] == b"\x80" and len(head) > 1 and 2 <= head[1] <= 5)
+        """Whether the file begins with PyTorch's magic number, or else with any pickle; the suffix counts below 2."""
+        if _MAGIC in head[:32] or head.startswith(_TEXT_MAGIC):
+            return True
+        if head[:1] == b"\x80" and len(head) > 1 and 2 <= head[1] <= 5:
+            return True
+        return name.endswith(self.suffixes) and _TEXT.match(head) is not None
 
     def read(self, source: SourceFile, shard: str) -> FileContents:
         """Run the pickles and find the storages that follow."""

@@ -122,11 +122,8 @@ SCALED = 0.05
 
 def _of_sizes(observed: Observation) -> Iterator[dict[str, Any]]:
     """A residual stream of another size: what writes to it differs by one factor. A head with one vector in all rows."""
-    writers = [
-        observed.pair_of[name].a.info.size
-        for name in observed.scaled_tensors
-        if observed.pair_of[name].a.role in WRITERS
-    ]
+    parts = [observed.pair_of[name].a for name in observed.scaled_tensors]
+    writers = [part.info.size for part in parts if part.role in WRITERS]
     every = [item.pair.a.info.size for item in observed.measured.values() if item.pair.a.role in WRITERS]
     if writers and sum(writers) > 0.5 * sum(every):
         yield {"what": "residual stream scaled"}

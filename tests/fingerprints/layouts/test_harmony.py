@@ -65,6 +65,7 @@ def test_every_layout_is_listed() -> None:
         "__init__",
         "expert_names",
         "harmony",
+        "kernel_axes",
         "layout_side",
         "order_search",
         "relaid_checkpoint",

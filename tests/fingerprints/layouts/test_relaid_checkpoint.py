@@ -8,7 +8,7 @@ import pytest
 from fingerprints.checkpoint import Array, Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.row_map import RowMap, block, side_by_side
-from fingerprints.layouts.views import OneOfStack, PartOfRows, Scaled, Turned, View, seen_as
+from fingerprints.layouts.views import Added, Flattened, Moved, OneOfStack, PartOfRows, Scaled, Turned, View, seen_as
 from tests.in_memory import InMemory
 
 RNG = np.random.default_rng(5)
@@ -34,9 +34,20 @@ def every_view() -> dict[str, tuple[View, Array]]:
             "matrix",
             MATRIX[3:10].T,
         ),
-        "turned": (lambda info: Turned(info=info, source="matrix", order=(1, 0)), "matrix", MATRIX.T),
+        "turned": (
+            lambda info: Turned(info=info, source="matrix", folded=MATRIX.shape, order=(1, 0)),
+            "matrix",
+            MATRIX.T,
+        ),
+        "moved": (
+            lambda info: Moved(info=info, source="filters", order=(0, 3, 1, 2)),
+            "filters",
+            FILTERS.transpose(0, 3, 1, 2),
+        ),
+        "flattened": (lambda info: Flattened(info=info, source="matrix"), "matrix", MATRIX.reshape(-1)),
+        "added": (lambda info: Added(info=info, terms=("matrix", "matrix")), "matrix", MATRIX + MATRIX),
         "filters": (
-            lambda info: Turned(info=info, source="filters", order=(3, 2, 0, 1)),
+            lambda info: Turned(info=info, source="filters", folded=FILTERS.shape, order=(3, 2, 0, 1)),
             "filters",
             FILTERS.transpose(3, 2, 0, 1),
         ),

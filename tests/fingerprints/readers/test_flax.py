@@ -9,6 +9,7 @@ import ml_dtypes
 import msgpack
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from safetensors.torch import load_file
 
 from fingerprints.errors import CheckpointError, CorruptCheckpoint, LimitExceeded, NotACheckpoint, UnreadableTensor
@@ -137,3 +138,48 @@ def test_every_truncation_is_an_error(tmp_path: Path) -> None:
         path.write_bytes(content[:stop])
         with pytest.raises(CheckpointError):
             open_checkpoint(path)
+
+
+def bert(seed: int) -> dict[str, np.ndarray]:
+    """BERT as transformers names it in PyTorch."""
+    hidden, neurons, generator = 64, 160, np.random.default_rng(seed)
+    shapes: dict[str, tuple[int, ...]] = {"bert.embeddings.LayerNorm": (hidden,), "bert.pooler.dense": (hidden, hidden)}
+    for table, rows in (("word", 300), ("position", 40), ("token_type", 2)):
+        shapes[f"bert.embeddings.{table}_embeddings"] = (rows, hidden)
+    for layer in range(3):
+        at = f"bert.encoder.layer.{layer}"
+        shapes |= {f"{at}.attention.self.{name}": (hidden, hidden) for name in ("query", "key", "value")}
+        shapes |= {f"{at}.attention.output.dense": (hidden, hidden), f"{at}.intermediate.dense": (neurons, hidden)}
+        shapes[f"{at}.output.dense"] = (hidden, neurons)
+        shapes |= {f"{at}{place}.output.LayerNorm": (hidden,) for place in (".attention", "")}
+    found = {}
+    for module, shape in shapes.items():
+        found[f"{module}.weight"] = generator.standard_normal(shape, dtype=np.float32) * 0.1 + (len(shape) == 1)
+        if not module.endswith("_embeddings"):
+            found[f"{module}.bias"] = generator.standard_normal(shape[:1], dtype=np.float32) * 0.1
+    return found
+
+
+def as_flax(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The names and the transposes of FlaxBert."""
+    found = {}
+    for name, values in tensors.items():
+        module, _, leaf = name.rpartition(".")
+        if leaf == "weight":
+            leaf = "scale" if values.ndim == 1 else "embedding" if module.endswith("_embeddings") else "kernel"
+        found[f"{module}.{leaf}"] = np.ascontiguousarray(values.T) if leaf == "kernel" else values
+    return found
+
+
+def test_a_flax_bert_is_the_bert_of_pytorch(tmp_path: Path) -> None:
+    path = write(tmp_path / "flax_model.msgpack", nested(as_flax(bert(0))))
+    generator = np.random.default_rng(9)
+    tuned = {name: values * (1 + 0.02 * generator.standard_normal(values.shape)) for name, values in bert(0).items()}
+    sides = {"same": bert(0), "tuned": tuned, "stranger": bert(1)}
+    for name, tensors in sides.items():
+        save_file({key: np.float32(values) for key, values in tensors.items()}, tmp_path / f"{name}.safetensors")
+    expected = {"same": Relation.IDENTICAL, "tuned": Relation.DERIVED, "stranger": Relation.INDEPENDENT}
+    for name, relation in expected.items():
+        result = compare(tmp_path / f"{name}.safetensors", path)
+        assert result.verdict.relation is relation
+        assert [(entry.side, entry.layout) for entry in result.architecture.layouts] == [("b", "turned")]
