@@ -44,6 +44,18 @@ class Thresholds:
         Share of the smaller side's parameters with a counterpart below which architectures are different.
     low_rank_energy, low_rank_share : float
         A change is of low rank when this share of the singular values holds this share of its energy.
+    merge_rounding : float
+        A residual of up to so many times (in energy) what rounding leaves is rounding: tools round on the way as well.
+    merge_unexplained : float
+        Share of the squared distance to the nearest parent that a merge may leave beyond rounding.
+    merge_step : float
+        A combination must leave less than this share of that distance, or it is no step away from the parent.
+    merge_no_weight, merge_little_weight : float
+        Weights that are none; the second when their interval holds 0.
+    merge_explained_values : float
+        Share of the values that can tell which must be sums of the parents' changes where elements are dropped.
+    merge_fitting_share : float
+        Share of the model's parameters for which a parent needs a counterpart of the same shape.
     """
 
     alpha: float
@@ -65,6 +77,13 @@ class Thresholds:
     different_architecture_share: float
     low_rank_energy: float
     low_rank_share: float
+    merge_rounding: float
+    merge_unexplained: float
+    merge_step: float
+    merge_no_weight: float
+    merge_little_weight: float
+    merge_explained_values: float
+    merge_fitting_share: float
 
 
 @cache
