@@ -21,8 +21,8 @@ from provenance.decomposition.sparse import Sparse, sparse_in
 
 Floats = npt.NDArray[np.float64]
 
-COARSEST = 2.0**-22
-"""Relative error of a weight in a tool that holds it in float32."""
+COARSEST = 2.0**-20
+"""Relative error of a weight in a tool that computes in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,12 +18,14 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError, UsageError
 from fingerprints.sampling import spread
 from provenance.decomposition.analysis import Analysis
+from provenance.decomposition.common_types import with_common_types
 from provenance.decomposition.conclusion import Conclusion
+from provenance.decomposition.encoding import result_of
 from provenance.decomposition.lineup import Lineup, Standing, layer_of, line_up
 from provenance.decomposition.options import DecomposeOptions
 from provenance.decomposition.passthrough import find_stack
 from provenance.decomposition.result import Decomposition
-from provenance.decomposition.samples import Sample, SampleSettings, read_sample, shares, with_common_types
+from provenance.decomposition.samples import Sample, SampleSettings, read_sample, shares
 from provenance.options import Progress, Silent
 from provenance.result import Run
 from provenance.side import digest_of, summarise_side
@@ -130,7 +132,7 @@ class _Work:
             fitting=fitting,
             complete=self.rows is None and len(samples) == len(lineup.standings),
         )
-        return found.result(summaries[0], summaries[-1] if self.base is not None else None, self._run())
+        return result_of(found, summaries[0], summaries[-1] if self.base is not None else None, self._run())
 
     def _read(self, lineup: Lineup) -> list[Sample]:
         settings = SampleSettings(rows=self.rows, seed=self.options.sample_seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fingerprints.anatomy import Part
-from fingerprints.checkpoint import Checkpoint, Encoding
+from fingerprints.checkpoint import Checkpoint
 from fingerprints.kernels.least_squares import cross_products
-from fingerprints.kernels.rounding import narrowest, rounded_to, spacing
+from fingerprints.kernels.rounding import narrowest, rounded_to
 from fingerprints.sampling import units
-from fingerprints.values import PRECISION, count_equal, widened
+from fingerprints.values import count_equal, widened
 from provenance.decomposition.lineup import Standing
+from provenance.decomposition.noise import noise_of, own_noise
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -191,35 +190,15 @@ def read_sample(
         count=count,
         compared=compared,
         equal=equal,
-        noise=_noise(np.abs(held).max(axis=0), dtype, standing.part.info.encoding),
+        noise=noise_of(np.abs(held).max(axis=0), dtype, standing.part.info.encoding),
         parent_noise=np.array(
             [
-                *(_own_noise(held[2 + place], standing.others[place]) for place in range(parents)),
-                _own_noise(held[1], standing.others[-1]) if based else 0.0,
+                *(own_noise(held[2 + place], standing.others[place]) for place in range(parents)),
+                own_noise(held[1], standing.others[-1]) if based else 0.0,
             ]
         ),
         dtype=dtype,
     )
-
-
-def with_common_types(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples with the type that most values of one stored type show, where a tensor shows a narrower one.
-
-    A small tensor that a merge left alone may hold what its parents rounded, in a file of wider numbers.
-    """
-    seen: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        if sample.dtype is not None:
-            seen[sample.standing.part.info.dtype][sample.dtype] += sample.count
-    found = []
-    for sample in samples:
-        if sample.dtype is not None:
-            common = max(seen[sample.standing.part.info.dtype].items(), key=lambda item: (item[1], item[0]))[0]
-            if PRECISION[common] > PRECISION[sample.dtype]:
-                noise = _noise(np.abs(sample.columns).max(axis=0), common, None)
-                sample = replace(sample, dtype=common, noise=noise)
-        found.append(sample)
-    return found
 
 
 def shares(standings: Sequence[Standing], settings: SampleSettings) -> list[int]:
@@ -250,15 +229,3 @@ def _chunks(
     sides = [(model, part), *zip(others, standing.others, strict=True)]
     for start in range(0, len(rows), step):
         yield [checkpoint.take(each.name, rows[start : start + step]) for checkpoint, each in sides]
-
-
-def _own_noise(values: Floats32, part: Part) -> float:
-    return _noise(values, narrowest(values), part.info.encoding)
-
-
-def _noise(values: Floats32, dtype: str | None, encoding: Encoding | None) -> float:
-    """Variance of an element's rounding: a twelfth of the squared spacing; of packed values a share of their own."""
-    if encoding is not None or dtype is None:
-        bits = 8.0 if encoding is None else encoding.bits
-        return float((2.0 ** (1 - bits)) ** 2 * np.mean(np.square(values, dtype=np.float64)))
-    return float(np.mean(np.square(spacing(values, dtype))) / 12)
