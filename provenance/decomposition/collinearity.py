@@ -50,7 +50,8 @@ def widened(weights: Floats, halves: Floats, along: Floats) -> tuple[Floats, Flo
         ends = np.stack([-inside / vector[moving], (1 - inside) / vector[moving]])
         least, most = float(ends.min(axis=0).max()), float(ends.max(axis=0).min())
         for step in (least, most):
-            low, high = np.minimum(low, weights + step * vector), np.maximum(high, weights + step * vector)
+            moved = weights + step * vector
+            low, high = np.minimum(low, moved - halves), np.maximum(high, moved + halves)
     elif along.shape[1] > 1:
         low[touched], high[touched] = np.minimum(low[touched], 0.0), np.maximum(high[touched], 1.0)
     return low, high

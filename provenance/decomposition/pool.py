@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 ELEMENTS = 120_000
 INEXACT = 2.0**-8
-"""Of a change: tools compute in the model's type, and scale each tensor by what it kept, not by what it was to keep."""
+"""Of a change: tools compute in the model's type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,11 @@ def pooled_elements(samples: Sequence[Sample]) -> Pool:
     for place, sample in enumerate(samples):
         seen = sample.changes()
         ranked = np.stack([ranks(np.abs(change)) for change in seen[2:]])
+        # Tools scale each tensor by what it kept, which scatters about what it was to keep.
+        inexact = np.sqrt(INEXACT**2 + 1 / sample.standing.part.info.size)
         # What the model holds has no say in which elements count: kept ones would else be chosen more often.
         steps = spacing(np.abs(sample.columns[1:]).max(axis=0), sample.dtype or "BF16")
-        spread = np.sqrt(np.square(steps) / 12 + np.square(INEXACT * np.abs(seen[2:]).max(axis=0)))
+        spread = np.sqrt(np.square(steps) / 12 + np.square(inexact * np.abs(seen[2:]).max(axis=0)))
         chosen = slice(None, None, max(1, -(-total // ELEMENTS)))
         width = len(seen[1][chosen])
         parts.append((seen[1][chosen], seen[2:, chosen], spread[chosen], ranked[:, chosen], np.full(width, place)))
