@@ -41,15 +41,21 @@ class Pool:
         )
 
 
-def pooled_elements(samples: Sequence[Sample]) -> Pool:
-    """At most 120,000 elements of some tensors, evenly spread."""
+def pooled_elements(samples: Sequence[Sample], scatter: float) -> Pool:
+    """At most 120,000 elements of some tensors, evenly spread.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    scatter : float
+        Variance of what a tensor keeps of a change, times its size: tools scale by what was kept.
+    """
     parts = []
     total = sum(sample.columns.shape[1] for sample in samples)
     for place, sample in enumerate(samples):
         seen = sample.changes()
         ranked = np.stack([ranks(np.abs(change)) for change in seen[2:]])
-        # Tools scale each tensor by what it kept, which scatters about what it was to keep.
-        inexact = np.sqrt(INEXACT**2 + 1 / sample.standing.part.info.size)
+        inexact = np.sqrt(INEXACT**2 + scatter / sample.standing.part.info.size)
         # What the model holds has no say in which elements count: kept ones would else be chosen more often.
         steps = spacing(np.abs(sample.columns[1:]).max(axis=0), sample.dtype or "BF16")
         spread = np.sqrt(np.square(steps) / 12 + np.square(inexact * np.abs(seen[2:]).max(axis=0)))

@@ -28,6 +28,8 @@ FIRST_LOOK = 6_000
 DENSITIES = (0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 SCALES = (1.0, 2.0, 4.0)
 FEWEST_CLEAR = 500
+SCATTERS = (0.0, 1.0)
+"""Tried in turn: room for what tensors kept by chance hides changes that are small beside another parent's."""
 NEARLY_ALL = 0.97
 LARGEST_KEPT = 0.9
 """Probability that a kept element is larger than a dropped one, from which on size decided."""
@@ -57,6 +59,8 @@ class Sparse:
         Share of the energy of M - base that is left.
     fitted : Subsets
         The fit that this was read from.
+    scatter : float
+        See `pooled_elements`.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Sparse:
     explained: float
     left: float
     fitted: Subsets
+    scatter: float
 
 
 def find_sparse(samples: Sequence[Sample], weights: Floats) -> Sparse | None:
@@ -85,10 +90,14 @@ def find_sparse(samples: Sequence[Sample], weights: Floats) -> Sparse | None:
     Sparse or None
         None where elements are no such sums, or the changes are too small for the model's type to tell.
     """
-    count = len(weights)
-    if not 1 < count <= MOST_PARENTS:
+    if not 1 < len(weights) <= MOST_PARENTS:
         return None
-    pool = pooled_elements(samples)
+    tries = (_sparse_at(samples, weights, scatter) for scatter in SCATTERS)
+    return next((found for found in tries if found is not None), None)
+
+
+def _sparse_at(samples: Sequence[Sample], weights: Floats, scatter: float) -> Sparse | None:
+    pool = pooled_elements(samples, scatter)
     first = pool.thinned(FIRST_LOOK)
     starts = list(_starts(weights))
     looks = [_fitted(first, factors, scale, shared=shared) for factors, scale, shared in starts]
@@ -97,18 +106,18 @@ def find_sparse(samples: Sequence[Sample], weights: Floats) -> Sparse | None:
     best = max(found, key=_merit)
     if best.explained < thresholds().merge_explained_values or np.count_nonzero(best.clear) < FEWEST_CLEAR:
         return None
-    described = _described(best, pool, coarseness(samples))
+    described = _described(best, pool, coarseness(samples), scatter)
     dropping = described.name in ("ties", "dare_ties") or described.densities.min() < NEARLY_ALL
     return described if dropping else None
 
 
 def sparse_in(samples: Sequence[Sample], found: Sparse) -> Sparse | None:
     """The same merge in some tensors alone, from the factors of the whole; None where too few elements can tell."""
-    pool = pooled_elements(samples)
+    pool = pooled_elements(samples, found.scatter)
     again = _fitted(pool, found.fitted.factors, found.fitted.scale, shared=found.normalised)
     if again.explained < thresholds().merge_explained_values or np.count_nonzero(again.clear) < FEWEST_CLEAR // 5:
         return None
-    return _described(again, pool, coarseness(samples))
+    return _described(again, pool, coarseness(samples), found.scatter)
 
 
 def _merit(found: Subsets) -> float:
@@ -138,7 +147,7 @@ def coarseness(samples: Sequence[Sample]) -> float:
     return 2.0**-8 if "BF16" in types else 2.0**-11 if "F16" in types else 0.0
 
 
-def _described(found: Subsets, pool: Pool, inexact: float) -> Sparse:
+def _described(found: Subsets, pool: Pool, inexact: float, scatter: float) -> Sparse:
     """Name, densities and weights from which elements were kept."""
     count = len(found.factors)
     clear = found.clear
@@ -168,6 +177,7 @@ def _described(found: Subsets, pool: Pool, inexact: float) -> Sparse:
         scale=scale,
         explained=found.explained,
         fitted=found,
+        scatter=scatter,
         left=_left(found, pool),
     )
 
