@@ -56,10 +56,16 @@ def merged(
     *,
     on: Mapping[str, np.ndarray] | int | None = None,
     dtype: Any = torch.bfloat16,
+    exact: bool = False,
     **parameters: Any,
 ) -> Tensors:
-    """A merge by mergekit, on a base or with one of the parents as the first end of an arc."""
-    models = {str(place): tensors(parent) for place, parent in enumerate(parents)}
+    """A merge by mergekit, on a base or with one of the parents as the first end of an arc.
+
+    Parents are rounded to bfloat16 before, unless `exact`.
+    """
+    models = {
+        str(place): tensors(parent, torch.float32 if exact else torch.bfloat16) for place, parent in enumerate(parents)
+    }
     first = str(on) if isinstance(on, int) else None
     if isinstance(on, Mapping):
         models, first = {"base": tensors(on), **models}, "base"

@@ -77,7 +77,7 @@ def _answer(found: Decomposition, view: View) -> list[RenderableType]:
 def _parents(found: Decomposition, view: View) -> list[RenderableType]:
     table = view.table("", "parent", "weight", "95 % interval", "", right=["weight", "95 % interval"])
     for place, parent in enumerate(found.parents):
-        weight = "-" if parent.weight is None else f"{parent.weight:.4f}"
+        weight = "-" if parent.weight is None else f"{round(parent.weight, 4) + 0.0:.4f}"
         table.add_row(
             Text(f"P{place + 1}"),
             view.name(parent.name),
@@ -113,7 +113,10 @@ def _curve(title: str, stretches: Sequence[Stretch], found: Decomposition, view:
         table.add_row(
             view.name(name),
             Text("" if first is None else view.bar(first)),
-            *(Text(_weight(weight, interval)) for weight, interval in zip(each.weights, each.intervals, strict=True)),
+            *(
+                Text(_weight(weight, interval, ascii_only=view.ascii_only))
+                for weight, interval in zip(each.weights, each.intervals, strict=True)
+            ),
             Text(source),
         )
     lines: list[RenderableType] = [heading(title, "weight and half of its 95 % interval"), table]
@@ -144,13 +147,15 @@ def _evidence(found: Decomposition, view: View) -> list[RenderableType]:
     return [heading("Evidence"), *(Padding.indent(view.prose(line), 2) for line in lines)] if lines else []
 
 
-def _weight(weight: float | None, interval: Interval | None) -> str:
+def _weight(weight: float | None, interval: Interval | None, *, ascii_only: bool) -> str:
     if weight is None:
         return "-"
+    shown = round(weight, 3) + 0.0
     if interval is None:
-        return f"{weight:.3f}"
-    return f"{weight:.3f} \N{PLUS-MINUS SIGN}{(interval[1] - interval[0]) / 2:.3f}"
+        return f"{shown:.3f}"
+    sign = "+-" if ascii_only else "\N{PLUS-MINUS SIGN}"
+    return f"{shown:.3f} {sign}{(interval[1] - interval[0]) / 2:.3f}"
 
 
 def _interval(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+    return "-" if interval is None else f"{round(interval[0], 4) + 0.0:.4f} to {round(interval[1], 4) + 0.0:.4f}"

@@ -60,6 +60,13 @@ class Analysis:
         return float(sum(sample.count for sample in self.samples))
 
     @cached_property
+    def parents_floor(self) -> float:
+        """What the rounding of the parents (and the base) leaves where M was merged from wider originals of them."""
+        weights = self.bounds[0]
+        squares = np.append(np.square(weights), (1 - weights.sum()) ** 2 if self.based else 0.0)
+        return float(sum(sample.count * (squares @ sample.parent_noise) / sample.noise for sample in self.samples))
+
+    @cached_property
     def distances(self) -> tuple[float, ...]:
         """Squared distance of the model to each parent (and the base), in units of rounding."""
         ends = [np.eye(self.count)[place] for place in range(self.count)]
@@ -138,7 +145,8 @@ class Analysis:
             return True
         limits = thresholds()
         enough = (
-            self.unexplained <= limits.merge_rounding * self.floor or self.explained >= 1 - limits.merge_unexplained
+            self.unexplained <= limits.merge_rounding * (self.floor + self.parents_floor)
+            or self.explained >= 1 - limits.merge_unexplained
         )
         weights = self.bounds[0]
         several = len(self.kept) > 1 or (

@@ -95,7 +95,13 @@ class Wording:
             f"distance to {name}: {(distance / found.floor) ** 0.5:.3g} times what rounding leaves"
             for name, distance in zip(self._shown, found.distances, strict=True)
         ]
-        lines.append(f"left by the combination: {(found.unexplained / found.floor) ** 0.5:.3g} times")
+        lines.append(
+            "left by the combination, but for the rounding of the result:"
+            f" {(found.unexplained / found.floor) ** 0.5:.3g} times"
+        )
+        if found.parents_floor > found.floor:
+            share = (found.parents_floor / found.floor) ** 0.5
+            lines.append(f"left where the parents were rounded after the merge: {share:.3g} times")
         if found.sparse is not None:
             lines.append(
                 f"{found.sparse.explained:.1%} of the values that can tell are sums of some parents' changes with these"

@@ -121,6 +121,23 @@ def test_names_and_types_of_parents_may_differ(family: dict[str, Path], tmp_path
     assert weights(found) == pytest.approx([0.6, 0.4], abs=0.01)
 
 
+def test_rounding_of_the_parents_is_no_change_of_the_model(family: dict[str, Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    wide = [
+        {
+            name: values * (1 + rng.uniform(-1, 1, values.shape).astype(np.float32) / 512)
+            for name, values in each.items()
+        }
+        for each in (tuned(1, 0.01), tuned(2, 0.01))
+    ]
+    model = stored(tmp_path / "m", merged("linear", wide, weight=(0.6, 0.4), dtype=torch.float32, exact=True))
+    parents = [stored(tmp_path / str(place), each) for place, each in enumerate(wide)]
+    found = decompose(model, parents)
+    assert (found.outcome, found.method) == (Outcome.MERGED, "linear")
+    assert weights(found) == pytest.approx([0.6, 0.4], abs=0.02)
+    assert any("parents were rounded" in line for line in found.evidence)
+
+
 def test_vocabularies_of_other_sizes_are_compared_as_far_as_all_reach(family: dict[str, Path], tmp_path: Path) -> None:
     longer = {
         name: np.vstack([values, values[:8]]) if values.shape[0] == 192 else values for name, values in tuned(2).items()
