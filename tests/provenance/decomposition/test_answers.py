@@ -128,13 +128,13 @@ def test_rounding_of_the_parents_is_no_change_of_the_model(family: dict[str, Pat
             name: values * (1 + rng.uniform(-1, 1, values.shape).astype(np.float32) / 512)
             for name, values in each.items()
         }
-        for each in (tuned(1, 0.01), tuned(2, 0.01))
+        for each in (tuned(1, 0.003), tuned(2, 0.003))
     ]
     model = stored(tmp_path / "m", merged("linear", wide, weight=(0.6, 0.4), dtype=torch.float32, exact=True))
     parents = [stored(tmp_path / str(place), each) for place, each in enumerate(wide)]
     found = decompose(model, parents)
     assert (found.outcome, found.method) == (Outcome.MERGED, "linear")
-    assert weights(found) == pytest.approx([0.6, 0.4], abs=0.02)
+    assert weights(found) == pytest.approx([0.6, 0.4], abs=0.05)
     assert any("parents were rounded" in line for line in found.evidence)
 
 
