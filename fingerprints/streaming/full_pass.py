@@ -125,10 +125,9 @@ def full_pass(
                     found.append(_statistics(pair, [part for part in parts if not isinstance(part, str)]))
             if settings.spectrum:
                 found = list(pool.map(with_spectrum, found))
-        except BaseException:
+        finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return FullPass(statistics=tuple(found), left_out=tuple(left_out), kernel=kernels[0].name)
 
 

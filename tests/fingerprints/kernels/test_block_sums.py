@@ -116,7 +116,9 @@ def test_values_that_are_not_finite_and_squares_that_overflow(kernel: str, data:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("dtype", [E4M3, np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.float64)])
+@pytest.mark.parametrize(
+    "dtype", [E4M3, np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.float64)]
+)
 def test_other_types(kernel: str, dtype: Any) -> None:
     rng = np.random.default_rng(1)
     a, b = (np.rint(8 * rng.standard_normal(333)).clip(0, 100).astype(dtype) for _ in range(2))

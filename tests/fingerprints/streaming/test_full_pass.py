@@ -225,7 +225,9 @@ def test_the_spectrum_of_a_change_of_rank_one(on_disk) -> None:
     rng = np.random.default_rng(14)
     others = {**values, "deep.weight": values["deep.weight"] + np.outer(*map(rng.standard_normal, (70, 130)))}
     others["deep.weight"] = others["deep.weight"].astype(np.float32)
-    found = {each.pair.a.name: each.spectrum for each in run(on_disk(values), on_disk(others), spectrum=True).statistics}
+    found = {
+        each.pair.a.name: each.spectrum for each in run(on_disk(values), on_disk(others), spectrum=True).statistics
+    }
     assert found["conv.weight"] is found["flat.weight"] is None
     assert found["deep.weight"].effective_rank == pytest.approx(1, abs=1e-4)
     assert found["deep.weight"].energy == pytest.approx((1, 1, 1))
