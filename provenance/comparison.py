@@ -135,7 +135,7 @@ class _Comparison:
         values = bool(a.inventory.parameters and b.inventory.parameters)
         settings = LookSettings(
             layers=None if self.small else self.options.layers,
-            thorough=self.small or self.options.thorough,
+            thorough=self.cheap or self.options.thorough,
             values=values,
             seed=self.options.sample_seed,
         )
