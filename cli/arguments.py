@@ -155,6 +155,20 @@ def seconds(option: str, value: float | None) -> float | None:
     return value
 
 
+def with_full(full: bool, others: Mapping[str, bool]) -> bool:
+    """`full`, when it is set or none of the `others` is, which rest on it.
+
+    Raises
+    ------
+    UsageError
+        When an option that rests on it is set alone.
+    """
+    for option, wanted in others.items():
+        if wanted and not full:
+            raise UsageError(f"{option} needs every value", hint=f"add --full: compare A B --full {option}")
+    return full
+
+
 def not_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
     """Refuse two switches that contradict each other.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
+from provenance.tensor_entry import TensorEntry
+
 SCHEMA_VERSION = 1
 
 
@@ -287,6 +289,8 @@ class Result:
     layers: tuple[Layer, ...]
     not_measured: tuple[NotMeasured, ...]
     run: Run
+    tensors: tuple[TensorEntry, ...] = ()
+    """Every pair, value by value, where all values were read (`--full`)."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -29,8 +29,32 @@ class Delivery:
 
     json: bool = False
     output: Path | None = None
+    table: Path | None = None
     verbose: bool = False
     quiet: bool = False
+
+    def check_table(self) -> None:
+        """Find out before the work whether the table can be written.
+
+        Raises
+        ------
+        UsageError
+            When it cannot.
+        """
+        if self.table is not None:
+            from provenance.reports.table import check_table
+            from provenance.writing import check_destination
+
+            check_table(self.table)
+            check_destination(self.table)
+
+    def write_table(self, result: Result) -> None:
+        """Write the table of tensors, if one is wanted."""
+        if self.table is not None:
+            from provenance.reports.table import encode_table
+            from provenance.writing import write_atomically
+
+            write_atomically(self.table, encode_table(result, self.table.suffix))
 
     def deliver(self, document: Document, renderer: Renderer, one_line: str = "") -> None:
         """Write the file, if one is wanted, then standard output.
