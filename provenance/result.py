@@ -277,6 +277,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Third:
+    """A third relative C. `cosines` are those of the angles at A, B and C between the differences to the other two;
+    `middle` names the corner through which the other two are related, and `tree` says so in words.
+    """
+
+    reference: str
+    relation_a: Relation
+    relation_b: Relation
+    cosines: Mapping[str, float]
+    middle: str | None
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of `compare`."""
 
@@ -291,6 +305,8 @@ class Result:
     run: Run
     tensors: tuple[TensorEntry, ...] = ()
     """Every pair, value by value, where all values were read (`--full`)."""
+    third: Third | None = None
+    """Where a third relative stands (`--with`)."""
     schema_version: int = SCHEMA_VERSION
 
 

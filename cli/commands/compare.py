@@ -69,6 +69,10 @@ def compare(
         list[str] | None,
         typer.Option("--variant", metavar="NAME", help="Weight set to read; a=NAME or b=NAME for one side."),
     ] = None,
+    third: Annotated[
+        str | None,
+        typer.Option("--with", metavar="C", help="A third relative: which of the three lies between the others."),
+    ] = None,
     device: Annotated[Device, typer.Option("--device", help="Where the arithmetic runs.")] = Device.CPU,
     threads: Annotated[
         int | None,
@@ -109,10 +113,13 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
+    from provenance.comparison import compare_with_third
 
     delivery.check_table()
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
+        if third is not None:
+            result = compare_with_third(result, (a, b, third), options, progress)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
     return ExitCode.CONDITION_MET if result.verdict.relation in failing else ExitCode.COMPLETED
