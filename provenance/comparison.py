@@ -25,22 +25,25 @@ from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from fingerprints.sampling import Half
 from fingerprints.signals.tensor_digest import Equality, full_equality
+from fingerprints.streaming import FullPass, PassSettings
 from provenance.adaptation import Adaptation
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
 from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
-from provenance.options import Options, Progress, Silent
+from provenance.options import Options, Progress, Sided, Silent
 from provenance.result import Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
+from provenance.third import measure_corners, place_third
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -83,6 +86,32 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         return _Comparison(left, right, options, progress).run()
 
 
+def compare_with_third(
+    first: Result, references: tuple[str | Path, str | Path, str | Path], options: Options, progress: Progress
+) -> Result:
+    """The result on A and B, with the place of a third relative C.
+
+    Parameters
+    ----------
+    first : Result
+        Of A and B.
+    references : three of str or Path
+        A, B and C.
+    options, progress
+        As for `compare`; what is set for one side alone is left out for C.
+
+    Raises
+    ------
+    CheckpointError
+        When C cannot be used.
+    """
+    plain = replace(options, subtree=Sided(), variant=Sided(), renames={}, full=False, spectrum=False)
+    a, b, c = references
+    with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
+    corners = measure_corners(references, seed=options.sample_seed)
+    return replace(first, third=place_third(first, with_a, with_b, corners, with_a.b.reference))
+
+
 class _Comparison:
     """The steps of one comparison and what they share."""
 
@@ -95,7 +124,9 @@ class _Comparison:
         self.progress = progress
         self.device = resolve_device(options.device)
         larger = max(a.bytes_total, b.bytes_total)
-        self.small = larger <= thresholds().small_checkpoint_bytes or options.full
+        self.cheap = larger <= thresholds().small_checkpoint_bytes
+        self.small = self.cheap or options.full
+        self.full: FullPass | None = None
         tiny = larger <= thresholds().tiny_checkpoint_bytes
         self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
         self.threads = options.threads or usable_cores()
@@ -118,35 +149,38 @@ class _Comparison:
         )
         if look.vocabulary is not None:
             side_a, side_b = map(with_findings, (side_a, side_b), look.vocabulary.findings)
-        observed, judgement = self._examined(look, side_a, side_b)
+        observed, judgement, best = self._examined(look, side_a, side_b)
         observed = replace(observed, undecided_renames=undecided)
+        if self.options.full:
+            observed = self._with_every_value(observed, best)
+            judgement = judge(observed)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
             judgement = self._look_again(look, observed, judgement)
         return self._result(observed, self.adapted.judged(judgement, observed), paired)
 
-    def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement]:
+    def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement, Look]:
         """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
         values = bool(a.inventory.parameters and b.inventory.parameters)
         settings = LookSettings(
             layers=None if self.small else self.options.layers,
-            thorough=self.small or self.options.thorough,
+            thorough=self.cheap or self.options.thorough,
             values=values,
             seed=self.options.sample_seed,
         )
-        tried: list[tuple[Observation, Judgement]] = []
+        tried: list[tuple[Observation, Judgement, Look]] = []
         for look in self._looks(plain, settings):
-            observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _ in tried))
-            tried.append((observed, judge(observed)))
-            if self._is_settled(*tried[-1]) or self._late():
+            observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _, _ in tried))
+            tried.append((observed, judge(observed), look))
+            if self._is_settled(*tried[-1][:2]) or self._late():
                 break
         related = [item for item in tried if item[1].ruling.relation in RELATED]
         if related:
             return min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
-        first = next((item[0] for item in tried if item[0].alignment is None), tried[0][0])
-        others = sum(each.hypotheses for each, _ in tried if each is not first)
+        first, _, look = next((item for item in tried if item[0].alignment is None), tried[0])
+        others = sum(each.hypotheses for each, _, _ in tried if each is not first)
         complete = settings.thorough and values and not self._late() and bases_searchable(plain)
         observed = replace(first, earlier_hypotheses=others, searched_bases=complete)
-        return observed, judge(observed)
+        return observed, judge(observed), look
 
     def _looks(self, plain: Look, settings: LookSettings) -> Iterator[Look]:
         """A change of structure first, then what names say, then searches."""
@@ -235,7 +269,7 @@ class _Comparison:
         learned = [item for item in measurement.tensors if item.not_learned is None]
         all_equal = bool(learned) and all(item.equality.identical for item in learned)
         affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
-        if not (self.small or (all_equal and affordable)):
+        if self.options.full or not (self.small or (all_equal and affordable)):
             return found
         self.progress.stage("comparing every value", len(look.pairing.pairs))
         for pair in look.pairing.pairs:
@@ -248,6 +282,21 @@ class _Comparison:
             except UnreadableTensor:
                 continue
         return found
+
+    def _with_every_value(self, observed: Observation, look: Look) -> Observation:
+        """Read everything once, as the look that decided has it, and put equality of all values for that of samples."""
+        limit = self.options.time_limit
+        settings = PassSettings(
+            device=self.device,
+            threads=self.threads,
+            deadline=None if limit is None else self.started + limit,
+            spectrum=self.options.spectrum,
+            seed=self.options.sample_seed,
+        )
+        self.full = read_every_value(observed.pairing, look.a, look.b, settings, self.progress)
+        equalities = {each.pair.a.name: each.equality for each in self.full.statistics}
+        known = replace(observed, equalities={**observed.equalities, **equalities})
+        return known if known.equal_tensors == observed.equal_tensors else self._with_changes(known, look)
 
     def _with_changes(self, observed: Observation, look: Look) -> Observation:
         """Add what the changes look like: of most matrices of small checkpoints, else of an even spread."""
@@ -271,7 +320,7 @@ class _Comparison:
         kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
         direction = find_direction(observed, judgement, kinds)
         self.progress.stage("digests")
-        digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
+        digests = [digest_of(side, whole=self.cheap and not self._late()) for side in self.stored]
         shown = self.adapted.shown(observed.a, observed.b)
         return Result(
             a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
@@ -295,8 +344,9 @@ class _Comparison:
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),
-            not_measured=encode_not_measured(observed),
+            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full)),
             run=self._run(sample),
+            tensors=tensor_entries(self.full),
         )
 
     def _run(self, sample: SampleSettings) -> Run:
@@ -310,6 +360,8 @@ class _Comparison:
                 "rows": sample.rows,
                 "layers": "all" if self.small else options.layers,
                 "full": options.full,
+                "spectrum": options.spectrum,
+                "kernel": None if self.full is None else self.full.kernel,
                 "sample_seed": options.sample_seed,
                 "half": sample.half.name.lower(),
                 "time_limit": options.time_limit,

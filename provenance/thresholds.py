@@ -78,6 +78,18 @@ class Thresholds:
         The share of all rows that new ones must be.
     kept_body : float
         The share of the other parameters that must be the parent's.
+    merge_rounding : float
+        A residual of up to so many times (in energy) what rounding leaves is rounding: tools round on the way as well.
+    merge_unexplained : float
+        Share of the squared distance to the nearest parent that a merge may leave beyond rounding.
+    merge_step : float
+        A combination must leave less than this share of that distance, or it is no step away from the parent.
+    merge_no_weight, merge_little_weight : float
+        Weights that are none; the second when their interval holds 0.
+    merge_explained_values : float
+        Share of the values that can tell which must be sums of the parents' changes where elements are dropped.
+    merge_fitting_share : float
+        Share of the model's parameters for which a parent needs a counterpart of the same shape.
     """
 
     alpha: float
@@ -117,6 +129,13 @@ class Thresholds:
     rows_between: float
     new_rows_share: float
     kept_body: float
+    merge_rounding: float
+    merge_unexplained: float
+    merge_step: float
+    merge_no_weight: float
+    merge_little_weight: float
+    merge_explained_values: float
+    merge_fitting_share: float
 
 
 @cache

@@ -29,6 +29,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         for name, item in observed.measured.items()
         if name not in observed.dependent_tensors
         and len(item.pair.a.shape) > 1
+        and item.pair.a.axes[:1] != ("vocabulary",)
         and _is_head(item.pair.a, observed.a.inventory.learned)
         and item.relative_change >= NEW
     ]
