@@ -25,6 +25,7 @@ from fingerprints.samples import SampleSettings
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
 SCALED = 0.02
@@ -71,8 +72,10 @@ class Observation:
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
         The bases of residual streams and heads that were found and undone for that.
-    searched_bases : bool
-        Every search for maps and bases was made, without a result.
+    searches : tuple of Search
+        The searches for maps and bases that could be made, and what became of each.
+    searchable : bool
+        Searches for bases leave little of either side out.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -89,8 +92,14 @@ class Observation:
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
-    searched_bases: bool = False
+    searches: tuple[Search, ...] = ()
+    searchable: bool = False
     vocabulary: VocabularyMatch | None = None
+
+    @property
+    def searched_bases(self) -> bool:
+        """Whether every search for maps and bases was made."""
+        return self.searchable and all(search.outcome is Outcome.MADE for search in self.searches)
 
     @property
     def structural(self) -> bool:

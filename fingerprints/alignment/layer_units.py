@@ -16,7 +16,7 @@ from fingerprints.pairing import Pair
 from fingerprints.sampling import Half, Ints, in_half
 
 DIMENSIONS = 1024
-FEW_DIMENSIONS = 512
+FEW_DIMENSIONS = 384
 """The same, where units are many."""
 CHEAP = 1 << 24
 """Bytes of a matrix that is read whole to search, though others describe the units already."""

@@ -33,7 +33,7 @@ class Rebased:
         """Rows at `indices`, float32."""
         length = inner.tensors[self.source].shape[0]
         if self.axis == 1:
-            values = widened(inner.take(self.source, indices)).astype(np.float32)
+            values = widened(inner.take(self.source, indices))
             if self.gain is not None:
                 values = values * self.gain
             if self.centred:
@@ -41,11 +41,11 @@ class Rebased:
             if self.matrix is not None:
                 values = values @ self.matrix.T
         elif self.matrix is None and not self.centred:
-            values = widened(inner.take(self.source, indices)).astype(np.float32)
+            values = widened(inner.take(self.source, indices))
             if self.gain is not None:
                 values = values * self.gain[indices].reshape(-1, *(1,) * (values.ndim - 1))
         else:
-            values = widened(inner.rows(self.source, 0, length)).astype(np.float32)
+            values = widened(inner.rows(self.source, 0, length))
             if self.gain is not None:
                 values = values * self.gain.reshape(-1, *(1,) * (values.ndim - 1))
             if self.centred:

@@ -24,7 +24,7 @@ MOST_COMPARED = 512
 """Matched units that chance is judged on."""
 MOST_UNITS = 4096
 """Units of a longer axis are compared in blocks, and may be sampled."""
-SOUGHT = 1024
+SOUGHT = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -97,7 +97,8 @@ def refined(q: Floats32, x: Floats32, y: Floats32, rounds: int | None = None) ->
     """
     before: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
     share = 0.0
-    if len(mutual_matches((x @ -q) @ y.T)[0]) > len(mutual_matches((x @ q) @ y.T)[0]):
+    c = (x @ q) @ y.T
+    if len(mutual_matches(-c)[0]) > len(mutual_matches(c)[0]):
         q = -q
     for _ in range(rounds or (2 if len(q) > WIDE else 8)):
         rows, columns = mutual_matches((x @ q) @ y.T)
