@@ -40,13 +40,12 @@ from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
-from provenance.options import Options, Progress, Sided, Silent
+from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
 from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
-from provenance.third import measure_corners, place_third
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -92,32 +91,6 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         open_model(b, variant=options.variant.b) as right,
     ):
         return _Comparison(left, right, options, progress).run()
-
-
-def compare_with_third(
-    first: Result, references: tuple[str | Path, str | Path, str | Path], options: Options, progress: Progress
-) -> Result:
-    """The result on A and B, with the place of a third relative C.
-
-    Parameters
-    ----------
-    first : Result
-        Of A and B.
-    references : three of str or Path
-        A, B and C.
-    options, progress
-        As for `compare`; what is set for one side alone is left out for C.
-
-    Raises
-    ------
-    CheckpointError
-        When C cannot be used.
-    """
-    plain = replace(options, subtree=Sided(), variant=Sided(), renames={}, full=False, spectrum=False)
-    a, b, c = references
-    with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
-    corners = measure_corners(references, seed=options.sample_seed)
-    return replace(first, third=place_third(first, with_a, with_b, corners, with_a.b.reference))
 
 
 class _Comparison:
