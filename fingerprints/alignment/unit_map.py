@@ -121,7 +121,9 @@ def _spare(parts: Sequence[Facing], rows: Ints, columns: Ints, *, sampled: bool)
     if not any(part.a[left].any() for part in own):
         return Spare.ZERO
     few = left[:: max(1, len(left) // MOST_COMPARED)]
-    alike = _similarity([Facing(a=part.a[few], b=part.a[matched], signed=part.signed) for part in own]).max(axis=1)
+    others = np.arange(len(own[0].a), dtype=np.int64) if sampled else matched
+    c = _similarity([Facing(a=part.a[few], b=part.a[others], signed=part.signed) for part in own])
+    alike = np.where(few[:, None] == others[None, :], -1.0, c).max(axis=1)
     return Spare.COPIES if float(np.median(alike)) > LIKE_COPIES else Spare.OTHER
 
 
