@@ -11,9 +11,8 @@ import pickle
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import msgpack
@@ -24,7 +23,9 @@ import torch
 import torch.distributed.checkpoint as dcp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests import ggufs, onnx_files, packing
+from tests import ggufs, onnx_files
+from tests.fuzz.bad_seeds import bad_seeds
+from tests.fuzz.described_seeds import DESCRIBED
 from tests.fuzz.reading import CORPUS, CUT
 
 NUMBERS = np.random.default_rng(0).standard_normal((4, 64), dtype=np.float32)
@@ -124,34 +125,6 @@ def _flax() -> Seeds:
     yield "chunked", msgpack.packb({"params": {"w": {**chunked, "chunks": pieces}}})
 
 
-def _packed() -> Seeds:
-    group = packing.in_order(64, 32)
-    weight = np.resize(NUMBERS, (32, 64))
-    schemes: dict[str, tuple[Mapping[str, np.ndarray], dict[str, Any]]] = {
-        "gptq": (packing.gptq(weight, 4, group)[0], {"quant_method": "gptq", "bits": 4, "group_size": 32}),
-        "awq": (packing.awq(weight, group)[0], {"quant_method": "awq", "bits": 4, "group_size": 32}),
-        "compressed": (
-            packing.pack_quantized(weight, 4, group)[0],
-            {"quant_method": "compressed-tensors", "format": "pack-quantized"},
-        ),
-        "mlx": (packing.mlx(weight, 4, group)[0], {"bits": 4, "group_size": 32}),
-    }
-    for name, (found, claims) in schemes.items():
-        config = {"quantization": claims} if name == "mlx" else {"quantization_config": claims}
-        tensors = packing.named(found, "model.layers.0.mlp.up_proj.")
-        yield name, safetensors.numpy.save(tensors) + CUT + _json(config)
-    fp8 = {"w.weight": torch.zeros(4, 8).to(torch.float8_e4m3fn), "w.weight_scale_inv": torch.ones(1, 1)}
-    config = {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}
-    yield "fp8", safetensors.torch.save(fp8) + CUT + _json(config)
-
-
-def _adapter() -> Seeds:
-    at = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
-    tensors = {f"{at}A.weight": NUMBERS[:2, :8].copy(), f"{at}B.weight": NUMBERS[:4, :2].copy()}
-    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "rank_pattern": {}}
-    yield "lora", safetensors.numpy.save(tensors) + CUT + _json(config)
-
-
 def _sharded() -> Seeds:
     shards = [safetensors.numpy.save({name: values}) for name, values in WEIGHTS.items()]
     index = {"metadata": {"total_size": 102}, "weight_map": {"a.weight": "a.safetensors", "b": "b.safetensors"}}
@@ -164,10 +137,15 @@ def _distributed() -> Seeds:
         yield "plain", CUT.join(Path(folder, "made", name).read_bytes() for name in (".metadata", "__0_0.distcp"))
 
 
-def _slices() -> Seeds:
-    tensors = {"layers.0.attention.wq.weight": NUMBERS[:, :8].copy(), "norm.weight": NUMBERS[0, :8].copy()}
-    one = safetensors.numpy.save(tensors)
-    yield "plain", CUT.join([one, one, _json({"dim": 8, "n_heads": 2, "n_layers": 1})])
+def _split() -> Seeds:
+    parts = []
+    for at, name in enumerate(("blk.0.attn_q.weight", "blk.0.attn_k.weight")):
+        keys = [ggufs.number("split.no", at), ggufs.number("split.count", 2), ggufs.number("split.tensors.count", 2)]
+        if not at:
+            model = ggufs.pair("general.architecture", ggufs.STRING, ggufs.text("llama"))
+            keys += [model, ggufs.number("llama.attention.head_count", 2)]
+        parts.append(ggufs.raw(keys, [ggufs.entry(name, (8, 4))], NUMBERS[0, :32].tobytes()))
+    yield "plain", CUT.join(parts)
 
 
 MAKERS: dict[str, Callable[[], Seeds]] = {
@@ -178,11 +156,10 @@ MAKERS: dict[str, Callable[[], Seeds]] = {
     "hdf5": lambda: iter([("plain", _file(_hdf5))]),
     "keras": _keras,
     "flax": _flax,
-    "packed": _packed,
-    "adapter": _adapter,
     "sharded": _sharded,
     "distributed": _distributed,
-    "slices": _slices,
+    "split": _split,
+    **DESCRIBED,
 }
 
 
@@ -192,7 +169,9 @@ def main() -> None:
         folder = CORPUS / reader
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in make():
-            (folder / f"seed-{name}").write_bytes(content)
+            (folder / (name if name.startswith("bad-") else f"seed-{name}")).write_bytes(content)
+        for name, content in bad_seeds(reader):
+            (folder / f"bad-{name}").write_bytes(content)
 
 
 if __name__ == "__main__":
