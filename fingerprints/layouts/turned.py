@@ -41,7 +41,9 @@ class TurnedMatrices:
             told = {name: name for name in _by_name(side, other)}
         collected = Collected(side)
         for name, shown in told.items():
-            collected.add(_turn(side.checkpoint.tensors[name], shown))
+            info = side.checkpoint.tensors[name]
+            if info.size:
+                collected.add(_turn(info, shown))
         return collected.relaying()
 
 

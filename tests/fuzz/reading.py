@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from fingerprints.adapters import applied_to, changes, open_model, read_adapter, unwrapped, with_base
-from fingerprints.checkpoint import Checkpoint
+from fingerprints.checkpoint import Array, Checkpoint
 from fingerprints.errors import CheckpointError, UsageError
 from fingerprints.layouts import harmonised, layouts_in
 from tests.fuzz.described import safetensors_of
@@ -16,8 +18,11 @@ from tests.fuzz.described import safetensors_of
 CORPUS: Final = Path(__file__).parent / "corpus"
 MOST_TENSORS: Final = 6
 MOST_ROWS: Final = 3
-SMALL: Final = 1 << 16
-"""Bytes of a tensor that is also read whole."""
+ODD_BLOCK: Final = 104
+"""Bytes of a block where a tensor is read whole: what begins and ends inside of rows."""
+SMALL: Final = 1 << 13
+"""Elements of a tensor that is also read whole."""
+MOST_IN_ROW: Final = 1 << 24
 CUT: Final = b"\x00\xffcut\xff\x00"
 """Parts the files of an input that is more than one file."""
 
@@ -140,19 +145,28 @@ def _read_tensor(checkpoint: Checkpoint, name: str) -> bool:
     info = checkpoint.tensors[name]
     count = info.shape[0] if info.shape else 1
     row = info.size // max(count, 1)
-    if row > SMALL * 256:
+    if row > MOST_IN_ROW:
         return False
     try:
         first = checkpoint.rows(name, 0, min(count, MOST_ROWS))
         assert first.shape == (min(count, MOST_ROWS), *info.shape[1:]), (first.shape, info)
+        none = checkpoint.take(name, [])
+        assert (none.shape, none.dtype) == ((0, *info.shape[1:]), first.dtype), (none.shape, none.dtype, info)
         if count:
             assert len(checkpoint.take(name, [count - 1])) == 1
-        if info.size <= SMALL:
-            assert sum(block.size for block in checkpoint.blocks(name)) == info.size
+        if 0 < info.size <= SMALL:
+            whole = np.concatenate(list(checkpoint.blocks(name, ODD_BLOCK)))
+            assert whole.shape == (info.size,), (whole.shape, info)
+            assert _are_same(whole[: first.size], first.reshape(-1)), info
     except (CheckpointError, UsageError) as error:
         _check(error)
         return False
     return True
+
+
+def _are_same(a: Array, b: Array) -> bool:
+    """Whether values are equal, those that are no numbers wherever they are."""
+    return a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
 
 
 def _check(error: CheckpointError | UsageError) -> None:
