@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         for seed in sorted(seeds.glob("seed-*")):
             read(place(reader, seed.read_bytes(), written))  # what libraries do when they are loaded is theirs
         warnings.simplefilter("error")
-        atheris.Setup([sys.argv[0], *defaults, *options, str(found), str(seeds)], _target(reader, written))
+        program = f"{sys.executable} {__file__} {reader}"  # which libFuzzer starts again to merge and to minimise
+        atheris.Setup([program, *defaults, *options, str(found), str(seeds)], _target(reader, written))
         _limit_memory()
         atheris.Fuzz()
 

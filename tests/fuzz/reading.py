@@ -19,7 +19,7 @@ CORPUS: Final = Path(__file__).parent / "corpus"
 MOST_TENSORS: Final = 6
 MOST_ROWS: Final = 3
 ODD_BLOCK: Final = 104
-"""Bytes of a block where a tensor is read whole: what begins and ends inside of rows."""
+"""Bytes of a block, at least, where a tensor is read whole: what begins and ends inside of rows."""
 SMALL: Final = 1 << 13
 """Elements of a tensor that is also read whole."""
 MOST_IN_ROW: Final = 1 << 24
@@ -155,7 +155,7 @@ def _read_tensor(checkpoint: Checkpoint, name: str) -> bool:
         if count:
             assert len(checkpoint.take(name, [count - 1])) == 1
         if 0 < info.size <= SMALL:
-            whole = np.concatenate(list(checkpoint.blocks(name, ODD_BLOCK)))
+            whole = np.concatenate(list(checkpoint.blocks(name, max(ODD_BLOCK, info.size // 2))))
             assert whole.shape == (info.size,), (whole.shape, info)
             assert _are_same(whole[: first.size], first.reshape(-1)), info
     except (CheckpointError, UsageError) as error:
