@@ -77,6 +77,18 @@ _WRITTEN: Final = {
     ),
     "int8-scb": ("w.weight I8 4,10", "w.SCB F32 4", "w.weight_format U8  \x00"),
     "int8-compressed": ("w.weight I8 4,10", "w.weight_scale BF16 4,1", "w.weight_zero_point I8 4,1"),
+    "packed-experts": (
+        "w.weight_packed I32 2,8,4",
+        "w.weight_scale BF16 2,8,2",
+        "w.weight_zero_point I32 2,1,2",
+        "w.weight_shape I64 3 " + "".join(map(chr, (2, *[0] * 7, 8, *[0] * 7, 32, *[0] * 7))),
+    ),
+    "packed-in-another-order": (
+        "w.weight_packed I32 4,4",
+        "w.weight_scale BF16 4,2",
+        "w.weight_g_idx I32 32 " + "\1\0\0\0\0\0\0\0",
+        "w.weight_shape I64 2 " + "".join(map(chr, (4, *[0] * 7, 32, *[0] * 7))),
+    ),
     "float-compressed": ("w.weight F8_E4M3 4,10", "w.weight_scale F32 4,1"),
     "mxfp4-blocks": ("mlp.experts.gate_up_proj_blocks U8 2,6,3,16", "mlp.experts.gate_up_proj_scales U8 2,6,3 \x7e"),
     "mxfp4-openai": ("block.0.mlp.mlp1_weight.blocks U8 2,6,3,16", "block.0.mlp.mlp1_weight.scales U8 2,6,3 \x7e"),

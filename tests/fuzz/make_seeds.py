@@ -21,11 +21,14 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 import torch.distributed.checkpoint as dcp
+from gguf import GGMLQuantizationType
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests import ggufs, onnx_files
+from fingerprints.readers.gguf_blocks import block_types
+from tests import ggufs
 from tests.fuzz.bad_seeds import bad_seeds
 from tests.fuzz.described_seeds import DESCRIBED
+from tests.fuzz.onnx_seeds import onnx_seeds
 from tests.fuzz.reading import CORPUS, CUT
 
 NUMBERS = np.random.default_rng(0).standard_normal((4, 64), dtype=np.float32)
@@ -79,24 +82,15 @@ def _gguf() -> Seeds:
         keys = {"block_count": 1, "rope.dimension_count": 8, "attention.head_count": 2, "name": "x"}
         tensors = {"blk.0.attn_q.weight": (weight, scheme), "output_norm.weight": (weight[0], "F32")}
         yield scheme.lower(), _file(lambda path, t=tensors, k=keys: ggufs.write(path, "llama", t, k))
+    for scheme in ("Q5_0", "Q2_K", "Q6_K", "IQ4_XS", "IQ2_XXS", "TQ1_0", "MXFP4"):
+        kind = block_types()[GGMLQuantizationType[scheme]]
+        entry = ggufs.entry("w", (2, 256), kind.type_id)
+        yield scheme.lower(), ggufs.raw([], [entry], bytes(range(kind.nbytes)) * (512 // kind.elements))
+    names = ggufs.pair("a", ggufs.ARRAY, ggufs.array(ggufs.STRING, 40, ggufs.text("x") * 40))
+    numbers = ggufs.pair("b", ggufs.ARRAY, ggufs.array(ggufs.U8, 1040, bytes(1040)))
+    yield "long-lists", ggufs.raw([names, numbers], [ggufs.entry()], bytes(8))
     lists = ggufs.pair("a", ggufs.ARRAY, ggufs.array(ggufs.STRING, 2, ggufs.text("x") + ggufs.text("yy")))
     yield "lists", ggufs.raw([lists, ggufs.number("n", 3)], [ggufs.entry()], bytes(8))
-
-
-def _onnx() -> Seeds:
-    make = onnx_files
-    yield "raw", make.model(make.graph([], [make.tensor("w", NUMBERS[:, :6].copy())]), {"task": "test"})
-    floats = make.raw_tensor("f", (2, 3), 1, make.message(4, NUMBERS[0, :6].tobytes()))
-    small = make.raw_tensor("s", (2, 3), 3, make.message(5, b"".join(map(make.varint, range(6)))))
-    outside = make.external("e", (2, 3), 1, location="model.onnx", offset="0", length="24")
-    multiply = make.node("MatMul", ["x", "f"], ["y"], name="/layer/MatMul")
-    made = make.constant("c", make.tensor("c", NUMBERS[:2, :3].copy()))
-    yield "typed", make.model(make.graph([multiply, made], [floats, small, outside]))
-    codes = make.tensor("w_q", np.arange(12, dtype=np.uint8).reshape(3, 4))
-    steps, zero = make.tensor("w_s", np.float32(0.5)), make.tensor("w_z", np.uint8(3))
-    lifted = make.node("DequantizeLinear", ["w_q", "w_s", "w_z"], ["w"], name="q")
-    product = make.node("Gemm", ["x", "w"], ["y"], make.attribute("transB", 1), name="/layer/Gemm")
-    yield "quantised", make.model(make.graph([lifted, product], [codes, steps, zero]))
 
 
 def _hdf5(path: Path) -> None:
@@ -152,7 +146,7 @@ MAKERS: dict[str, Callable[[], Seeds]] = {
     "safetensors": _safetensors,
     "torch": _pytorch,
     "gguf": _gguf,
-    "onnx": _onnx,
+    "onnx": onnx_seeds,
     "hdf5": lambda: iter([("plain", _file(_hdf5))]),
     "keras": _keras,
     "flax": _flax,
