@@ -11,6 +11,7 @@ import numpy as np
 from tests import packing
 from tests.fuzz.described import described
 from tests.fuzz.reading import CUT
+from tests.fuzz.torch_seeds import torch_seeds
 
 NUMBERS: Final = np.random.default_rng(0).standard_normal((32, 64), dtype=np.float32)
 Seeds = Iterator[tuple[str, bytes]]
@@ -187,6 +188,13 @@ def _pipeline() -> Seeds:
     yield "plain", CUT.join((_json(index), unet, vae, _json(config)))
 
 
+def _rivals() -> Seeds:
+    same, other = _lines("a.weight F32 4,6 \0\0\0\0", "b F16 3"), _lines("c.weight BF16 4,6", "b F32 3")
+    pickled = dict(torch_seeds())["legacy"]
+    for name, lines in (("plain", same), ("other-names", other), ("packed", _lines("a.weight I8 4,6", "a.SCB F32 4"))):
+        yield name, CUT.join((lines, pickled, b"{}"))
+
+
 def _joined() -> Seeds:
     q = "base_model.model.layers.0.q_proj"
     low = _lines(f"{q}.lora_A.weight F32 2,8", f"{q}.lora_B.weight F32 4,2")
@@ -201,4 +209,5 @@ DESCRIBED: Final[dict[str, Callable[[], Seeds]]] = {
     "slices": _slices,
     "pipeline": _pipeline,
     "joined": _joined,
+    "rivals": _rivals,
 }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import sys
 import tempfile
 import zipfile
@@ -18,8 +17,6 @@ import h5py
 import msgpack
 import numpy as np
 import safetensors.numpy
-import safetensors.torch
-import torch
 import torch.distributed.checkpoint as dcp
 from gguf import GGMLQuantizationType
 
@@ -30,10 +27,10 @@ from tests.fuzz.bad_seeds import bad_seeds
 from tests.fuzz.described_seeds import DESCRIBED
 from tests.fuzz.onnx_seeds import onnx_seeds
 from tests.fuzz.reading import CORPUS, CUT
+from tests.fuzz.torch_seeds import STATE, torch_seeds
 
 NUMBERS = np.random.default_rng(0).standard_normal((4, 64), dtype=np.float32)
 WEIGHTS = {"a.weight": NUMBERS[:, :6].copy(), "b": np.arange(3, dtype=np.float16)}
-TORCH = {name: torch.from_numpy(values.copy()) for name, values in WEIGHTS.items()}
 Seeds = Iterator[tuple[str, bytes]]
 
 
@@ -51,29 +48,6 @@ def _file(write: Callable[[Path], object], suffix: str = "") -> bytes:
 def _safetensors() -> Seeds:
     yield "plain", safetensors.numpy.save(WEIGHTS, {"format": "pt"})
     yield "empty", safetensors.numpy.save({"none": np.zeros((0, 3), np.int8), "one": np.ones((), np.float64)})
-
-
-def _torch(content: object, *, legacy: bool = False) -> bytes:
-    stream = io.BytesIO()
-    torch.save(content, stream, _use_new_zipfile_serialization=not legacy)
-    return stream.getvalue()
-
-
-def _repacked(content: bytes) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
-    return stream.getvalue()
-
-
-def _pytorch() -> Seeds:
-    state = {"state_dict": {**TORCH, "t": TORCH["a.weight"].t()}, "module": torch.nn.Linear(2, 2), "epoch": 3}
-    yield "zip", _torch(state)
-    yield "deflated", _repacked(_torch(TORCH))
-    yield "legacy", _torch(state, legacy=True)
-    for protocol in (0, 2, 4):
-        yield f"pickle{protocol}", pickle.dumps({"a": [1, 2.5, "x", b"y", None, True, (1 << 70, {})]}, protocol)
 
 
 def _gguf() -> Seeds:
@@ -127,7 +101,7 @@ def _sharded() -> Seeds:
 
 def _distributed() -> Seeds:
     with tempfile.TemporaryDirectory() as folder:
-        dcp.save({"model": TORCH, "step": 7}, checkpoint_id=Path(folder, "made"), no_dist=True)
+        dcp.save({"model": STATE, "step": 7}, checkpoint_id=Path(folder, "made"), no_dist=True)
         yield "plain", CUT.join(Path(folder, "made", name).read_bytes() for name in (".metadata", "__0_0.distcp"))
 
 
@@ -144,7 +118,7 @@ def _split() -> Seeds:
 
 MAKERS: dict[str, Callable[[], Seeds]] = {
     "safetensors": _safetensors,
-    "torch": _pytorch,
+    "torch": torch_seeds,
     "gguf": _gguf,
     "onnx": onnx_seeds,
     "hdf5": lambda: iter([("plain", _file(_hdf5))]),

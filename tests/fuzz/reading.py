@@ -16,7 +16,7 @@ from fingerprints.layouts import harmonised, layouts_in
 from tests.fuzz.described import safetensors_of
 
 CORPUS: Final = Path(__file__).parent / "corpus"
-MOST_TENSORS: Final = 6
+MOST_TENSORS: Final = 10
 MOST_ROWS: Final = 3
 ODD_BLOCK: Final = 104
 """Bytes of a block, at least, where a tensor is read whole: what begins and ends inside of rows."""
@@ -65,6 +65,7 @@ READERS: Final = {
     "pipeline": Place(names=("model_index.json", *_MODELS, "vae/config.json"), described=_MODELS),
     "sharded": Place(names=("model.safetensors.index.json", "a.safetensors", "b.safetensors")),
     "split": Place(names=("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")),
+    "rivals": Place(names=("model.safetensors", "pytorch_model.bin", "config.json"), described=("model.safetensors",)),
     "distributed": Place(names=(".metadata", "__0_0.distcp")),
     "slices": Place(names=(*_SLICES, "params.json"), described=_SLICES),
 }

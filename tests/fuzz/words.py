@@ -92,6 +92,7 @@ _OWN: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "pipeline": (b'"unet":["a","b"]', b'"vae":[]', b'"quantization_config"'),
     "sharded": (b"weight_map", b"b.safetensors", b"model.safetensors.index.json"),
+    "rivals": (b"ctorch\nFloatStorage\n", b"ctorch\nHalfStorage\n", b"layers.0.weight F16 4,6\n"),
     "split": (b"GGUF", b"split.no", b"split.count", b"general.architecture", b"attn_q.weight"),
     "distributed": (b"2.", b"R.", b"storage_data", b"\x93"),
     "slices": (b'"n_kv_heads":1', b'"dim":0', b"wq.weight", b"wk.weight"),
