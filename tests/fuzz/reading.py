@@ -155,8 +155,8 @@ def _read_tensor(checkpoint: Checkpoint, name: str) -> bool:
         assert (none.shape, none.dtype) == ((0, *info.shape[1:]), first.dtype), (none.shape, none.dtype, info)
         if count:
             assert len(checkpoint.take(name, [count - 1])) == 1
-        if 0 < info.size <= SMALL:
-            whole = np.concatenate(list(checkpoint.blocks(name, max(ODD_BLOCK, info.size // 2))))
+        if info.size <= SMALL:
+            whole = np.concatenate([none.reshape(-1), *checkpoint.blocks(name, max(ODD_BLOCK, info.size // 2))])
             assert whole.shape == (info.size,), (whole.shape, info)
             assert _are_same(whole[: first.size], first.reshape(-1)), info
     except (CheckpointError, UsageError) as error:
