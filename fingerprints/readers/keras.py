@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fingerprints.errors import CorruptCheckpoint, LimitExceeded, NotACheckpoint, UnsupportedFormat
 from fingerprints.readers.hdf5_dataset import describe_dataset
+from fingerprints.readers.name_length import cut
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.reader import FileContents
 from fingerprints.readers.row_tensor import RowTensor
@@ -126,7 +127,7 @@ def _walk(
         if isinstance(entry, h5py.Dataset):
             yield f"{prefix}{key}".replace("/", "."), entry
         elif isinstance(entry, h5py.Group):
-            inner = "" if not depth and key == "model_weights" else f"{prefix}{key}."
+            inner = "" if not depth and key == "model_weights" else cut(f"{prefix}{key}.")
             yield from _walk(h5py, entry, source, inner, seen, depth + 1)
 
 

@@ -13,6 +13,11 @@ MAX_NAME: Final = 512
 """Characters; real names have up to about 200."""
 
 
+def cut(prefix: str) -> str:
+    """Return what names begin with, so much of it that they are too long if it is: many names may share a prefix."""
+    return prefix[: MAX_NAME + 1]
+
+
 def require_short(names: Iterable[str], path: Path) -> None:
     """Raise LimitExceeded, about the file or folder `path`, if one of the names is longer than that."""
     longest = max(names, key=len, default="")
