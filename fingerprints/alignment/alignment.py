@@ -63,9 +63,10 @@ class TowerMap:
 
     @property
     def changes_structure(self) -> bool:
-        """Whether depth, widths or experts differ."""
+        """Whether depth, the order of layers, widths or experts differ."""
         return (
             self.layers.depth_a != self.layers.depth_b
+            or not self.layers.in_order
             or self.residual.units_a != self.residual.units_b
             or any(units.map.units_a != units.map.units_b for units in self.units)
             or any(experts.experts_a != experts.experts_b for experts in self.experts.values())

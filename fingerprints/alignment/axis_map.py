@@ -23,6 +23,7 @@ class Spare(StrEnum):
     COPIES = "copies"
     """Most are like another unit of their own side that has one."""
     ZERO = "zero"
+    """Most are zero, or next to that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +49,8 @@ class AxisMap:
     signs : ndarray of float32, shape (k,), or None
         What B's units are multiplied by in matrices and biases; None for nothing.
     agreement : float or None
-        Share of the units that what they read and what they pass on match alike, each searched by itself.
+        Share of the shorter side's units that what they read and what they pass on, each searched by itself, match
+        alike.
     """
 
     a: Ints
