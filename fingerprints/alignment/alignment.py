@@ -440,7 +440,7 @@ def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
             matched.append(meaning)
         chosen_a.append(None if found.is_identity else found.a)
         chosen_b.append(None if found.is_identity else found.b)
-        factors = found.signs if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
+        factors = None if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
         signs.append(factors if pair.b.kind is not PartKind.GAIN else None)
     return _Selection(a=tuple(chosen_a), b=tuple(chosen_b), signs=tuple(signs), matched=tuple(matched))
 

@@ -110,10 +110,14 @@ def agreement(read: Sequence[Facing], passed: Sequence[Facing]) -> float:
 
 
 def _order(parts: Sequence[Facing]) -> Order:
-    """The milder of both sides' orders, by the part of most features."""
-    largest = max(parts, key=lambda part: part.a.shape[1])
-    orders = [order_of(side, np.arange(len(side), dtype=np.int64)) for side in (largest.a, largest.b)]
-    return min(orders, key=[Order.FREE, Order.TREND, Order.SERIAL].index)
+    """The milder of both sides' orders, each the strongest of its parts: units sorted by any of them are sorted."""
+    strength = [Order.FREE, Order.TREND, Order.SERIAL].index
+    sides = [[part.a for part in parts], [part.b for part in parts]]
+    orders = [
+        max((order_of(values, np.arange(len(values), dtype=np.int64)) for values in side), key=strength)
+        for side in sides
+    ]
+    return min(orders, key=strength)
 
 
 def _split(part: Facing, *, held: bool) -> Facing:

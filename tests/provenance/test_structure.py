@@ -77,7 +77,9 @@ CASES = {
     "padded dimensions": Case(change=partial(to.padded, dimensions=32), kind="width_upscaled", kept=list(range(96))),
     "grown neurons": Case(change=partial(to.grown, further=64), kind="width_upscaled"),
     "experts from one MLP": Case(change=to.upcycled, kind="moe_upcycled", says={"matched": dict.fromkeys("01234", 4)}),
-    "finer experts": Case(change=partial(to.split, experts=4), kind="moe_upcycled", says={"matched": dict.fromkeys("01234", 4)}),
+    "finer experts": Case(
+        change=partial(to.split, experts=4), kind="moe_upcycled", says={"matched": dict.fromkeys("01234", 4)}
+    ),
     "experts dropped": Case(
         change=partial(to.with_experts, kept=[3, 0, 2]), kind="pruned_width", kept=[3, 0, 2], parent="mixtral"
     ),
