@@ -344,7 +344,7 @@ class Observation:
     def _hidden_modules(self) -> frozenset[str]:
         """Modules whose outputs are hidden units, one row each."""
         return frozenset(
-            self.a.anatomy.parts[test.tensors[0]].module
+            self.pair_of[test.tensors[0]].a.module
             for test in self.measurement.tests
             if test.scope == "tensor" and test.axis.endswith("axis 0")
         )

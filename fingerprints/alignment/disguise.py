@@ -13,8 +13,9 @@ from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
 from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns, head_sizes
 from fingerprints.alignment.rebased import Rebased
+from fingerprints.alignment.selected import Selected
 from fingerprints.alignment.stacks import facing_stacks
-from fingerprints.anatomy import Anatomy, Part
+from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import seen_as
@@ -74,14 +75,14 @@ def undo(
             units_a=len(basis.columns),
             units_b=len(basis.columns),
             effect=basis.share,
-            signs=basis.signs,
         )
         for path, basis in bases.items()
         if basis.columns is not None
     }
     turned = {path: basis for path, basis in bases.items() if basis.columns is None}
-    if turned:
-        anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, turned)
+    changed = {path: basis for path, basis in bases.items() if path in turned or _flips(basis)}
+    if changed:
+        anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, changed)
     found_alignment = align(
         anatomies,
         checkpoints,
@@ -94,24 +95,36 @@ def undo(
     return Undone(alignment=aligned, bases=bases, turns=turns)
 
 
+def _flips(basis: Basis) -> bool:
+    return basis.signs is not None and bool((basis.signs < 0).any())
+
+
 def _rebased(
     anatomies: tuple[Anatomy, Anatomy],
     checkpoints: tuple[Checkpoint, Checkpoint],
     pairing: Pairing,
     bases: Mapping[str, Basis],
 ) -> tuple[tuple[Anatomy, Anatomy], tuple[Checkpoint, Checkpoint], Pairing]:
-    """Both sides folded, B's residual streams turned to A's; vectors on a turned stream are left out."""
+    """Both sides folded, B's residual streams turned to A's; vectors on a turned stream are left out.
+
+    Where B's is a permutation with signs, its signs are turned, and nothing else.
+    """
     towers = {pair.a.tower: pair.b.tower for pair in pairing.pairs if pair.a.tower in bases}
     shown: list[Anatomy] = []
     views: list[Checkpoint] = []
     for place, (anatomy, checkpoint) in enumerate(zip(anatomies, checkpoints, strict=True)):
         by_tower = {(path if place == 0 else towers[path]): basis for path, basis in bases.items() if path in towers}
         parts: dict[str, Part] = {}
-        made: dict[str, Rebased] = {}
+        made: dict[str, Rebased | Selected] = {}
         for name, part in anatomy.parts.items():
             basis = by_tower.get(part.tower) if part.role is not None else None
             if basis is None or "residual" not in part.axes:
                 parts[name] = part
+            elif basis.columns is not None:
+                parts[name] = part
+                if place == 1 and part.kind is not PartKind.GAIN:
+                    made[name] = _flipped(part, basis)
+                    parts[name] = replace(part, info=made[name].info)
             elif len(part.shape) == 2 and part.axes.count("residual") == 1:
                 made[name] = _view(part, basis, place)
                 parts[name] = replace(part, info=made[name].info)
@@ -123,6 +136,19 @@ def _rebased(
         if pair.a.name in shown[0].parts and pair.b.name in shown[1].parts
     )
     return (shown[0], shown[1]), (views[0], views[1]), replace(pairing, pairs=pairs)
+
+
+def _flipped(part: Part, basis: Basis) -> Selected:
+    """B's tensor with the signs of its residual dimensions turned, these left in place."""
+    signs = np.ones(len(basis.matrix), np.float32)
+    if basis.columns is not None and basis.signs is not None:
+        signs[basis.columns] = basis.signs
+    return Selected(
+        info=seen_as(part.info, part.name, part.shape, "signs turned"),
+        source=part.name,
+        axes=(None,) * len(part.shape),
+        signs=tuple(signs if meaning == "residual" else None for meaning in part.axes),
+    )
 
 
 def _view(part: Part, basis: Basis, place: int) -> Rebased:
