@@ -302,7 +302,7 @@ class _Comparison:
         """Add what the changes look like: of most matrices of small checkpoints, else of an even spread."""
         changed = [
             observed.pair_of[name]
-            for name in sorted(observed.dependent_tensors - observed.equal_tensors)
+            for name in sorted(observed.dependent_tensors - observed.equal_tensors - observed.turned_tensors)
             if len(observed.pair_of[name].a.shape) > 1
         ]
         step = -(-len(changed) // (MOST_CHANGED if self.small else CHANGED_MATRICES))

@@ -22,6 +22,7 @@ from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import SampleSettings
+from fingerprints.signals.neuron_profile import NeuronProfile
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
@@ -30,6 +31,7 @@ from provenance.thresholds import thresholds
 
 SCALED = 0.02
 """Relative change beyond what the angle explains from which a matrix counts as scaled."""
+PROFILE = NeuronProfile.name
 BORNE_OUT = -3.0
 """log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
 
@@ -226,6 +228,13 @@ class Observation:
         }
         modules = {unknown[name].module for name in chained}
         return frozenset(name for name, part in unknown.items() if part.module not in modules)
+
+    @cached_property
+    def turned_tensors(self) -> frozenset[str]:
+        """Names in A of matrices of which only angles between neurons agree: they read a stream in another basis."""
+        names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal == PROFILE}
+        others = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal != PROFILE}
+        return frozenset(names - others - self.equal_tensors)
 
     @cached_property
     def matrix_effects(self) -> Mapping[str, float]:

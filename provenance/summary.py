@@ -29,6 +29,7 @@ _CHANGES = {
     "residual stream permuted": "the order of the residual stream",
     "residual stream with signs turned": "signs of the residual stream",
     "residual stream rotated": "a rotation of the residual stream",
+    "residual stream in another basis": "the basis of the residual stream",
     "residual stream scaled": "the scale of the residual stream",
     "queries and keys in another basis": "the basis of queries and keys",
     "values in another basis": "the basis of values",

@@ -31,6 +31,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     found = [change for tower in towers for change in _of_tower(tower)]
     if observed.undone is not None:
         found += _of_bases(observed.undone)
+    elif observed.turned_tensors:
+        found.append({"what": "residual stream in another basis"})
     found += [*_of_tokens(observed), *_of_sizes(observed)]
     if not found:
         return None
