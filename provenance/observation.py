@@ -239,8 +239,7 @@ class Observation:
             names |= self.aligned_tensors
         for name, item in self.measured.items():
             if item.rank_correlation is not None and item.rank_correlation > 0 and self._interchangeable(item.pair.a):
-                count = min(item.pair.a.info.size, item.pair.b.info.size)
-                log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(count - 1, 0)))
+                log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(item.ranked - 1, 0)))
                 if bonferroni(log10_p, self.hypotheses + len(self.measured)) < self.log10_alpha:
                     names.add(name)
         return frozenset(names & self.measured.keys())

@@ -105,8 +105,9 @@ class SizeDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameRule:
-    """Tensors called by the pattern `a` on one side are called by `b` on the other; `{i}` stands for a number and
-    `*` for anything. `ambiguous` says that shapes alone left a choice that nothing else could settle.
+    """Tensors called by the pattern `a` on one side are called by `b` on the other; `{i}` stands for a number (`{i+1}`,
+    `{2*i}`, `{11-i}` for one computed from it, `{i:03}` for a padded one) and `*` for anything. `ambiguous` says that
+    shapes alone left a choice that nothing else could settle.
     """
 
     a: str

@@ -119,12 +119,12 @@ class AlignmentSettings:
 def differs_in_structure(a: Anatomy, b: Anatomy, pairing: Pairing) -> bool:
     """Whether depth, widths or experts differ between towers that the pairing joins."""
     for stacks in facing_stacks(a, b, pairing):
-        if stacks.a.layers.keys() != stacks.b.layers.keys():
+        if stacks.a.layers.keys() != stacks.b.layers.keys() and not stacks.joined_by(pairing):
             return True
         if a.towers[stacks.a.path].residual != b.towers[stacks.b.path].residual:
             return True
-        for layer in stacks.a.layers:
-            ours, theirs = mlps_of(stacks.a.layers[layer]), mlps_of(stacks.b.layers[layer])
+        for layer, other in zip(stacks.a.layers, stacks.b.layers, strict=True):
+            ours, theirs = mlps_of(stacks.a.layers[layer]), mlps_of(stacks.b.layers[other])
             if ours and theirs and ours.keys() != theirs.keys():
                 return True
     return any(
