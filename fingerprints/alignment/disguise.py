@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
-from fingerprints.alignment.axis_map import AxisMap
+from fingerprints.alignment.axis_map import AxisMap, Floats32
 from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
 from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns, head_sizes
@@ -41,6 +41,7 @@ def undo(
     settings: AlignmentSettings,
     *,
     thorough: bool,
+    guesses: Mapping[str, Floats32] | None = None,
 ) -> Undone | None:
     """Look for a basis of each tower's residual stream, and align in it; then turn heads back.
 
@@ -54,17 +55,22 @@ def undo(
         As for `align`.
     thorough : bool
         See `find_basis`.
+    guesses : mapping, optional
+        Bases that weights suggested already, by A's tower; nothing on such a stream is tested exactly, even if it turns
+        out not to be turned at all.
 
     Returns
     -------
     Undone or None
         None where no layer of any tower has a counterpart afterwards.
     """
+    guesses = guesses or {}
     bases: dict[str, Basis] = {}
     for stacks in facing_stacks(*anatomies, pairing):
         widths = anatomies[0].towers[stacks.a.path].residual, anatomies[1].towers[stacks.b.path].residual
         if widths[0] == widths[1]:
-            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough)
+            guess = guesses.get(stacks.a.path)
+            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough, guess=guess)
             if found is not None:
                 bases[stacks.a.path] = found
     known = {
@@ -86,7 +92,7 @@ def undo(
         anatomies,
         checkpoints,
         pairing,
-        replace(settings, everywhere=True, residual=known, rebased=frozenset(turned)),
+        replace(settings, everywhere=True, residual=known, rebased=frozenset({*turned, *guesses})),
     )
     if found_alignment is None:
         return None
