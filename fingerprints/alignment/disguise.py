@@ -56,8 +56,7 @@ def undo(
     thorough : bool
         See `find_basis`.
     guesses : mapping, optional
-        Bases that weights suggested already, by A's tower; nothing on such a stream is tested exactly, even if it turns
-        out not to be turned at all.
+        Bases that weights suggested already, by A's tower, for `find_basis` to try first.
 
     Returns
     -------
@@ -83,21 +82,26 @@ def undo(
             signs=basis.signs,
         )
         for path, basis in bases.items()
-        if basis.columns is not None
+        if basis.columns is not None and not _flips(basis)
     }
-    turned = {path: basis for path, basis in bases.items() if basis.columns is None}
+    turned = {path: basis for path, basis in bases.items() if path not in known}
     if turned:
         anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, turned)
     found_alignment = align(
         anatomies,
         checkpoints,
         pairing,
-        replace(settings, everywhere=True, residual=known, rebased=frozenset({*turned, *guesses})),
+        replace(settings, everywhere=True, residual=known, rebased=frozenset(turned)),
     )
     if found_alignment is None:
         return None
     aligned, turns = _with_heads(found_alignment)
     return Undone(alignment=aligned, bases=bases, turns=turns)
+
+
+def _flips(basis: Basis) -> bool:
+    """Whether signs are turned: searches look at dimensions as they are, so that views have to turn them back."""
+    return basis.signs is not None and bool((basis.signs < 0).any())
 
 
 def _rebased(
