@@ -38,6 +38,7 @@ class Look:
     """Both sides as a measurement sees them.
 
     `searched` says that weights chose what is compared with what: tests then use the half that searches did not see.
+    `adopted` are the counterparts of tensors that took over their roles, as they are stored.
     """
 
     way: Way
@@ -48,6 +49,7 @@ class Look:
     vocabulary: VocabularyMatch | None = None
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
 
     @property
     def searched(self) -> bool:
@@ -120,7 +122,7 @@ def further_looks(plain: Look, settings: LookSettings) -> Iterator[Look]:
     adopted = adopt(plain.anatomies, (plain.a, plain.b))
     guesses: dict[str, Floats32] = {}
     if adopted is not None:
-        plain = replace(plain, anatomies=adopted.anatomies, pairing=adopted.pairing)
+        plain = replace(plain, anatomies=adopted.anatomies, pairing=adopted.pairing, adopted=adopted.stored)
         guesses[adopted.tower] = adopted.matrix
     undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True, guesses=guesses)
     if undone is not None and (undone.bases or undone.turns or adopted is not None):

@@ -18,6 +18,7 @@ from fingerprints.alignment.streams import Reading
 from fingerprints.anatomy import Anatomy, Part, Tower
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, PairBasis, Pairing
+from fingerprints.templates import Index
 
 LIKENESS = 0.75
 """Median likeness of first matrices from which roles are taken over; strangers reach 0.65."""
@@ -26,16 +27,21 @@ ALIKE = 0.3
 NUMBERED = 0.9
 """Share of the matches that must agree which layer is which, for numbers in names to be layers."""
 HEAD = 64
+NOBODY = -1
 Match = tuple[Part, Part]
 """A part of the named side and its counterpart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Adopted:
-    """Both sides with known roles, `tower` being A's and B's alike; `x_b = x_a @ matrix` on its residual stream."""
+    """Both sides with known roles, `tower` being A's and B's alike; `x_b = x_a @ matrix` on its residual stream.
+
+    `stored` are the same pairs with what their own names say.
+    """
 
     anatomies: tuple[Anatomy, Anatomy]
     pairing: Pairing
+    stored: Pairing
     tower: str
     matrix: Floats32
 
@@ -79,7 +85,15 @@ def adopt(anatomies: tuple[Anatomy, Anatomy], checkpoints: tuple[Checkpoint, Che
         layers,
     )
     shown = _shown(anatomy, other, tower, matches + vectors, layers)
-    return _joined(anatomies, shown, place, tower, guess.matrix)
+    both = (anatomy, shown) if place == 0 else (shown, anatomy)
+    pairing = _joined(both, place, tower.path, layers)
+    return Adopted(
+        anatomies=both,
+        pairing=pairing,
+        stored=_as_stored(pairing, anatomies),
+        tower=tower.path,
+        matrix=guess.matrix if place == 0 else guess.matrix.T.copy(),
+    )
 
 
 def _sides(
@@ -191,31 +205,52 @@ def _as(known: Part, part: Part, layers: Layers) -> Part:
     """A part as its counterpart is known, in the layer that its own name gives where that is one."""
     if known.layer is None or layers is None or not part.index:
         return replace(known, info=part.info)
-    number = part.index[0]
-    at = known.index.index(known.layer) if known.layer in known.index else None
-    index = known.index if at is None else (*known.index[:at], number, *known.index[at + 1 :])
-    return replace(known, info=part.info, index=index, layer=number)
+    return replace(known, info=part.info, index=_at(known, part.index[0]), layer=part.index[0])
 
 
-def _joined(
-    anatomies: tuple[Anatomy, Anatomy], shown: Anatomy, place: int, tower: Tower, matrix: Floats32
-) -> Adopted:
-    """Parts of one template and index are counterparts."""
-    both = (anatomies[0], shown) if place == 0 else (shown, anatomies[1])
-    theirs = {(part.template, part.index): part for part in both[1].parts.values() if part.tower == tower.path}
-    pairs = [
-        Pair(a=part, b=found, basis=PairBasis.WEIGHTS, searched=True)
-        for part in both[0].parts.values()
-        if part.tower == tower.path and (found := theirs.get((part.template, part.index))) is not None
-    ]
-    used_a, used_b = {pair.a.name for pair in pairs}, {pair.b.name for pair in pairs}
-    return Adopted(
-        anatomies=both,
-        pairing=Pairing(
-            pairs=tuple(pairs),
-            only_a=tuple(part for name, part in both[0].parts.items() if name not in used_a),
-            only_b=tuple(part for name, part in both[1].parts.items() if name not in used_b),
-        ),
-        tower=tower.path,
-        matrix=matrix if place == 0 else matrix.T.copy(),
+def _at(part: Part, layer: int | None) -> Index:
+    """A part's numbers with another one for its layer."""
+    if layer is None or part.layer not in part.index:
+        return part.index
+    place = part.index.index(part.layer)
+    return (*part.index[:place], layer, *part.index[place + 1 :])
+
+
+def _joined(anatomies: tuple[Anatomy, Anatomy], place: int, tower: str, layers: Layers) -> Pairing:
+    """Parts of one template are counterparts, where their layers and experts are."""
+    ours, theirs = (
+        {
+            (part.template, _at(part, layer)): part
+            for part in anatomy.parts.values()
+            if part.tower == tower and (layer := part.layer if known else _known(part, layers)) != NOBODY
+        }
+        for anatomy, known in zip(anatomies, (place == 0, place == 1), strict=True)
     )
+    pairs = tuple(
+        Pair(a=part, b=theirs[key], basis=PairBasis.WEIGHTS, searched=True)
+        for key, part in ours.items()
+        if key in theirs
+    )
+    return _complete(pairs, anatomies)
+
+
+def _known(part: Part, layers: Layers) -> int | None:
+    """The named side's layer for that of a part of the other."""
+    return part.layer if layers is None or part.layer is None else layers.get(part.layer, NOBODY)
+
+
+def _as_stored(pairing: Pairing, anatomies: tuple[Anatomy, Anatomy]) -> Pairing:
+    pairs = (
+        replace(pair, a=anatomies[0].parts[pair.a.name], b=anatomies[1].parts[pair.b.name]) for pair in pairing.pairs
+    )
+    return _complete(tuple(pairs), anatomies)
+
+
+def _complete(pairs: tuple[Pair, ...], anatomies: tuple[Anatomy, Anatomy]) -> Pairing:
+    """The pairing with everything else left over."""
+    used = {pair.a.name for pair in pairs}, {pair.b.name for pair in pairs}
+    left = [
+        tuple(part for name, part in anatomy.parts.items() if name not in names)
+        for anatomy, names in zip(anatomies, used, strict=True)
+    ]
+    return Pairing(pairs=pairs, only_a=left[0], only_b=left[1])

@@ -223,5 +223,3 @@ def _tables(named: Named, nameless: Nameless, *, folded: bool) -> Iterator[tuple
                 y = nameless.rows(other, reading)
                 if x is not None and y is not None:
                     yield x, y
-
-

@@ -1,4 +1,4 @@
-"""Matrices of one side that lie on the residual stream, as rows along it, whether or not their names say what they are."""
+"""Matrices on the residual stream of one side, as rows along it, whether or not their names say what they are."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def _orthonormal(rows: Floats32, block: int) -> Floats32:
     """An orthonormal basis of each block's span, block beside block; shape (n, d)."""
     if block == 1:
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        unit: Floats32 = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return unit
     blocks = rows.reshape(-1, block, rows.shape[1])
     bases = np.linalg.qr(blocks.transpose(0, 2, 1))[0].transpose(0, 2, 1)
     alive = np.abs(blocks).reshape(len(blocks), -1).max(axis=1) > 0
