@@ -20,8 +20,8 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, PairBasis, Pairing
 from fingerprints.templates import Index
 
-LIKENESS = 0.75
-"""Median likeness of first matrices from which roles are taken over; strangers reach 0.65."""
+LIKENESS = 0.8
+"""Median likeness of first matrices from which roles are taken over; strangers reach 0.68."""
 ALIKE = 0.3
 """Likeness below which two matrices are no counterparts."""
 NUMBERED = 0.9
