@@ -284,7 +284,9 @@ class _Comparison:
         for pair in changed[:: max(step, 1)]:
             if self._late():
                 break
-            if (change := describe_change(pair, look.a, look.b, seed=self.options.sample_seed)) is not None:
+            if (
+                change := describe_change(pair, look.a, look.b, (self.a, self.b), seed=self.options.sample_seed)
+            ) is not None:
                 found.append(change)
         return replace(observed, changes=tuple(found))
 
