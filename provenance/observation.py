@@ -25,6 +25,7 @@ from fingerprints.samples import SampleSettings
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
 SCALED = 0.02
@@ -73,8 +74,10 @@ class Observation:
         The bases of residual streams and heads that were found and undone for that.
     adopted : Pairing or None
         Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
-    searched_bases : bool
-        Every search for maps and bases was made, without a result.
+    searches : tuple of Search
+        The searches for maps and bases that could be made, and what became of each.
+    searchable : bool
+        Searches for bases leave little of either side out.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -92,8 +95,14 @@ class Observation:
     alignment: Alignment | None = None
     undone: Undone | None = None
     adopted: Pairing | None = None
-    searched_bases: bool = False
+    searches: tuple[Search, ...] = ()
+    searchable: bool = False
     vocabulary: VocabularyMatch | None = None
+
+    @property
+    def searched_bases(self) -> bool:
+        """Whether every search for maps and bases was made."""
+        return self.searchable and all(search.outcome is Outcome.MADE for search in self.searches)
 
     @property
     def structural(self) -> bool:

@@ -64,6 +64,7 @@ def _of_tower(tower: TowerMap) -> Iterator[dict[str, Any]]:
                         "layer": units.layers[0],
                         "expert": units.experts[0],
                         "role": units.role,
+                        **({"a": units.map.a.tolist()} if len(units.map.a) < units.map.units_a else {}),
                         "b": units.map.b.tolist(),
                     }
                     for units in moved
