@@ -218,6 +218,7 @@ class _Comparison:
             vocabulary=look.vocabulary,
             alignment=look.alignment,
             undone=look.undone,
+            adopted=look.adopted,
         )
         return self._with_changes(observed, look)
 
@@ -310,7 +311,9 @@ class _Comparison:
         for pair in changed[:: max(step, 1)]:
             if self._late():
                 break
-            if (change := describe_change(pair, look.a, look.b, seed=self.options.sample_seed)) is not None:
+            if (
+                change := describe_change(pair, look.a, look.b, (self.a, self.b), seed=self.options.sample_seed)
+            ) is not None:
                 found.append(change)
         return replace(observed, changes=tuple(found))
 
@@ -325,7 +328,9 @@ class _Comparison:
         return Result(
             a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
             b=with_stored_count(summarise_side(shown[1], digests[1]), self.stored[1], self.options.subtree.b),
-            architecture=with_layouts(describe_architecture(replace(observed, pairing=paired)), self.layouts),
+            architecture=with_layouts(
+                describe_architecture(replace(observed, pairing=observed.adopted or paired)), self.layouts
+            ),
             verdict=Verdict(
                 relation=ruling.relation,
                 clause=ruling.clause,

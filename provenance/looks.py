@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
+from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.nameless import adopt
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
 from fingerprints.anatomy import Anatomy
@@ -22,6 +24,7 @@ class Look:
     """Both sides as a measurement sees them.
 
     `searched` says that weights chose what is compared with what: tests then use the half that searches did not see.
+    `adopted` are the counterparts of tensors that took over their roles, as they are stored.
     """
 
     way: Way
@@ -32,6 +35,7 @@ class Look:
     vocabulary: VocabularyMatch | None = None
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
 
     @property
     def searched(self) -> bool:
@@ -78,11 +82,16 @@ def searched_look(plain: Look, search: Search, *, seed: int) -> Look | None:
     if search.way is not Way.BASES:
         found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, sought)
         return None if found is None else _through(plain, found, search.way)
-    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True)
-    if undone is None or not (undone.bases or undone.turns):
+    adopted = adopt(plain.anatomies, (plain.a, plain.b))
+    guesses: dict[str, Floats32] = {}
+    if adopted is not None:
+        plain = replace(plain, anatomies=adopted.anatomies, pairing=adopted.pairing, adopted=adopted.stored)
+        guesses[adopted.tower] = adopted.matrix
+    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True, guesses=guesses)
+    if undone is None or not (undone.bases or undone.turns or adopted is not None):
         return None
     look = replace(_through(plain, undone.alignment, Way.BASES), undone=undone)
-    if not undone.bases:
+    if not undone.bases and adopted is None:
         return look
     vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=seed)
     return replace(look, vocabulary=None) if vocabulary is None else _at_tokens(look, vocabulary)

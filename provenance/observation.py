@@ -74,6 +74,8 @@ class Observation:
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
         The bases of residual streams and heads that were found and undone for that.
+    adopted : Pairing or None
+        Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
     searches : tuple of Search
         The searches for maps and bases that could be made, and what became of each.
     searchable : bool
@@ -94,6 +96,7 @@ class Observation:
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
     searches: tuple[Search, ...] = ()
     searchable: bool = False
     vocabulary: VocabularyMatch | None = None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fingerprints.alignment.cost import Cost, cost_of_bases, cost_of_maps
+from fingerprints.alignment.cost import Cost, cost_of_bases, cost_of_lost_names, cost_of_maps
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.anatomy import Anatomy
 from fingerprints.pairing import Pairing
@@ -97,6 +97,10 @@ def plan_searches(
         Layers whose units are matched at most; None for all.
     """
     facing = facing_stacks(*anatomies, pairing)
+    if bool(anatomies[0].towers) != bool(anatomies[1].towers):
+        cost = cost_of_lost_names(anatomies)
+        outcome = Outcome.NOT_NEEDED if budget.allows(cost) else Outcome.TOO_DEAR
+        return (Search(way=Way.BASES, layers=layers, cost=cost, outcome=outcome),)
     numbers = _fewer(layers)
     planned = []
     for way in (Way.MAPS, Way.BASES):

@@ -94,6 +94,22 @@ def cost_of_bases(facing: Iterable[StackPair], anatomies: tuple[Anatomy, Anatomy
     return total + cost_of_maps(facing, layers)
 
 
+def cost_of_lost_names(anatomies: tuple[Anatomy, Anatomy]) -> Cost:
+    """Of finding, by weights, what the tensors of a side are whose names tell nothing: all of both sides is read.
+
+    Parameters
+    ----------
+    anatomies : pair of Anatomy
+        A's and B's, one of which has no tower.
+    """
+    width = max((tower.residual for anatomy in anatomies for tower in anatomy.towers.values()), default=0)
+    total = Cost(bytes=0, seconds=DECOMPOSITIONS * DECOMPOSITION * width**3 / PRODUCTS)
+    for anatomy in anatomies:
+        for part in anatomy.parts.values():
+            total += _rows(part, part.shape[0] if part.shape else 1) + _work(2 * part.info.size * width)
+    return total
+
+
 def _sketch(part: Part) -> Cost:
     """Of the rows that likeness of layers and experts is told from."""
     if len(part.axes) != 2 or "residual" not in part.axes or part.role is None:

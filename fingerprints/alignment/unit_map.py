@@ -129,15 +129,15 @@ def _spare(parts: Sequence[Facing], rows: Ints, columns: Ints, *, sampled: bool)
     return Spare.COPIES if float(np.median(alike)) > LIKE_COPIES else Spare.OTHER
 
 
+def _size(values: Floats32) -> float:
+    """Median norm of the rows."""
+    return float(np.median(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))))
+
+
 def _unmatched(parts: Sequence[Facing], few: Ints, wide: int) -> Ints:
     """Of some units of the longer side, those that none of the shorter resembles, or not as their best."""
     sides = [Facing(a=(p.a, p.b)[wide], b=(p.b, p.a)[wide], signed=p.signed) for p in parts]
     return np.setdiff1d(few, _best(sides, few)[0])
-
-
-def _size(values: Floats32) -> float:
-    """Median norm of the rows."""
-    return float(np.median(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))))
 
 
 def agreement(read: Sequence[Facing], passed: Sequence[Facing]) -> float:

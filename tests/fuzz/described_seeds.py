@@ -38,7 +38,7 @@ def _packed() -> Seeds:
         "mlx": (packing.mlx(NUMBERS, 4, group)[0], {"bits": 4, "group_size": 32}),
         "hqq": (packing.hqq(NUMBERS, 4, 32, 1)[0], {"quant_method": "hqq"}),
     }
-    whole = ("g_idx", "weight_shape")
+    whole = ("g_idx", "weight_shape", ".shape", "nbits", "axis", "group_size", "packing")
     for name, (found, claims) in schemes.items():
         config = {"quantization": claims} if name == "mlx" else {"quantization_config": claims}
         yield name, described(packing.named(found, "model.layers.0.mlp.up_proj."), whole) + CUT + _json(config)
