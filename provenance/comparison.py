@@ -42,12 +42,11 @@ from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
-from provenance.options import Options, Progress, Sided, Silent
+from provenance.options import Options, Progress, Silent
 from provenance.result import NotMeasured, Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
-from provenance.third import measure_corners, place_third
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -89,33 +88,6 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
         return _Comparison(left, right, options, progress).run()
-
-
-def compare_with_third(
-    first: Result, references: tuple[str | Path, str | Path, str | Path], options: Options, progress: Progress
-) -> Result:
-    """The result on A and B, with the place of a third relative C.
-
-    Parameters
-    ----------
-    first : Result
-        Of A and B.
-    references : three of str or Path
-        A, B and C.
-    options, progress
-        As for `compare`; what is set for one side alone is left out for C.
-
-    Raises
-    ------
-    CheckpointError
-        When C cannot be used.
-    """
-    plain = replace(options, subtree=Sided(), variant=Sided(), renames={}, full=False, spectrum=False)
-    with Hub(budget=options.budget, allow_download=options.allow_download) as hub:
-        a, b, c = (hub.locate(reference) for reference in references)
-        with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
-        corners = measure_corners((a, b, c), seed=options.sample_seed)
-    return replace(first, third=place_third(first, with_a, with_b, corners, with_a.b.reference))
 
 
 class _Comparison:
@@ -267,6 +239,7 @@ class _Comparison:
             vocabulary=look.vocabulary,
             alignment=look.alignment,
             undone=look.undone,
+            adopted=look.adopted,
         )
         return self._with_changes(observed, look)
 
@@ -382,7 +355,9 @@ class _Comparison:
         for pair in changed[:: max(step, 1)]:
             if self._late():
                 break
-            if (change := describe_change(pair, look.a, look.b, seed=self.options.sample_seed)) is not None:
+            if (
+                change := describe_change(pair, look.a, look.b, (self.a, self.b), seed=self.options.sample_seed)
+            ) is not None:
                 found.append(change)
         return replace(observed, changes=tuple(found))
 
@@ -397,7 +372,9 @@ class _Comparison:
         return Result(
             a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
             b=with_stored_count(summarise_side(shown[1], digests[1]), self.stored[1], self.options.subtree.b),
-            architecture=with_layouts(describe_architecture(replace(observed, pairing=paired)), self.layouts),
+            architecture=with_layouts(
+                describe_architecture(replace(observed, pairing=observed.adopted or paired)), self.layouts
+            ),
             verdict=Verdict(
                 relation=ruling.relation,
                 clause=ruling.clause,

@@ -125,12 +125,13 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
-    from provenance.comparison import compare_with_third
 
     delivery.check_table()
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
         if third is not None:
+            from provenance.three import compare_with_third
+
             result = compare_with_third(result, (a, b, third), options, progress)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
