@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model
+from fingerprints.alignment.alignment import differs_in_structure
+from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
 from fingerprints.change import describe_change
@@ -40,10 +42,11 @@ from provenance.hub.thrift import THRIFTY, Sampling, affordable
 from provenance.judgement import Judgement, disagreement, judge, same_digests
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
-from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
+from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import NotMeasured, Relation, Result, Run, Verdict
+from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
@@ -55,6 +58,11 @@ MOST_CHANGED = 96
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
 SECOND_ROWS = 64
+_STAGES = {
+    Way.STRUCTURE: "looking for what layers and units stand for one another",
+    Way.MAPS: "looking for permuted layers and units",
+    Way.BASES: "looking for a rotated residual stream",
+}
 RELATED = (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN)
 
 
@@ -173,38 +181,57 @@ class _Comparison:
 
     def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement, Look]:
         """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
-        values = bool(a.inventory.parameters and b.inventory.parameters)
-        settings = LookSettings(
-            layers=None if self.small else self.sampling.layers,
-            thorough=self.cheap or self.options.thorough,
-            values=values,
-            seed=self.options.sample_seed,
-        )
         tried: list[tuple[Observation, Judgement, Look]] = []
-        for look in self._looks(plain, settings):
+        searches = self._planned(plain) if a.inventory.parameters and b.inventory.parameters else {}
+        for look in self._looks(plain, searches):
             observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _, _ in tried))
             tried.append((observed, judge(observed), look))
             if self._is_settled(*tried[-1][:2]) or self._late():
                 break
         related = [item for item in tried if item[1].ruling.relation in RELATED]
         if related:
-            return min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
+            best = min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
+            return replace(best[0], searches=tuple(searches.values())), *best[1:]
         first, _, look = next((item for item in tried if item[0].alignment is None), tried[0])
         others = sum(each.hypotheses for each, _, _ in tried if each is not first)
-        complete = settings.thorough and values and not self._late() and bases_searchable(plain)
-        observed = replace(first, earlier_hypotheses=others, searched_bases=complete)
+        observed = replace(
+            first,
+            earlier_hypotheses=others,
+            searches=tuple(searches.values()),
+            searchable=bool(searches) and bases_searchable(plain),
+        )
         return observed, judge(observed), look
 
-    def _looks(self, plain: Look, settings: LookSettings) -> Iterator[Look]:
-        """A change of structure first, then what names say, then searches."""
-        self.progress.stage("looking for maps of layers and units")
-        structural = None if self._late() else structural_look(plain, settings)
-        if structural is not None:
-            yield structural
-        yield plain
-        if self._grants("alignment", "searches for maps of layers and units"):
-            with self._within_budget("alignment", "searches for maps of layers and units"):
-                yield from further_looks(plain, settings)
+    def _planned(self, plain: Look) -> dict[Way, Search]:
+        """The searches that may be made, and what they cost."""
+        layers = None if self.cheap else self.sampling.layers
+        unlimited = self.cheap or self.options.thorough
+        budget = budget_of(self.a.bytes_total + self.b.bytes_total, unlimited=unlimited)
+        planned = plan_searches(plain.anatomies, plain.pairing, budget, layers)
+        if differs_in_structure(*plain.anatomies, plain.pairing):
+            planned = (Search(way=Way.STRUCTURE, layers=layers, cost=NOTHING), *planned)
+        return {search.way: search for search in planned}
+
+    def _looks(self, plain: Look, searches: dict[Way, Search]) -> Iterator[Look]:
+        """A change of structure first, then what names say, then searches; notes what became of each search."""
+        for way in (Way.STRUCTURE, Way.NAMES, Way.MAPS, Way.BASES):
+            if way is Way.NAMES:
+                yield plain
+            elif way in searches and searches[way].outcome is not Outcome.TOO_DEAR:
+                if self._thrifty and way is not Way.STRUCTURE:
+                    searches[way] = searches[way].ended(Outcome.TOO_DEAR)
+                    continue
+                if self._late():
+                    searches[way] = searches[way].ended(Outcome.OUT_OF_TIME)
+                    continue
+                self.progress.stage(_STAGES[way])
+                searches[way] = searches[way].ended(Outcome.MADE)
+                try:
+                    found = searched_look(plain, searches[way], seed=self.options.sample_seed)
+                except OverBudget:
+                    found, searches[way] = None, searches[way].ended(Outcome.TOO_DEAR)
+                if found is not None:
+                    yield found
 
     def _is_settled(self, observed: Observation, judgement: Judgement) -> bool:
         related = judgement.ruling.relation in RELATED
@@ -308,13 +335,17 @@ class _Comparison:
         return measure(look.pairing, look.anatomies, (look.a, look.b), settings, self.progress.advance)
 
     def _equalities(self, look: Look, measurement: Measurement) -> dict[str, Equality]:
-        """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`."""
+        """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`.
+
+        No value is equal once it was turned into another basis.
+        """
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
         all_equal = bool(learned) and all(item.equality.identical for item in learned)
         larger = max(self.a.bytes_total, self.b.bytes_total)
         readable = larger <= thresholds().read_whole_below_bytes and self.fetched.affordable(self.stored)
-        if self.options.full or not (self.small or (all_equal and readable)):
+        turned = look.undone is not None and any(basis.columns is None for basis in look.undone.bases.values())
+        if self.options.full or turned or not (self.small or (all_equal and readable)):
             return found
         self.progress.stage("comparing every value", len(look.pairing.pairs))
         for pair in look.pairing.pairs:
@@ -347,7 +378,7 @@ class _Comparison:
         """Add what the changes look like: of most matrices of small checkpoints, else of an even spread."""
         changed = [
             observed.pair_of[name]
-            for name in sorted(observed.dependent_tensors - observed.equal_tensors)
+            for name in sorted(observed.dependent_tensors - observed.equal_tensors - observed.turned_tensors)
             if len(observed.pair_of[name].a.shape) > 1
         ]
         step = -(-len(changed) // (MOST_CHANGED if self.small else CHANGED_MATRICES))
@@ -394,12 +425,12 @@ class _Comparison:
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),
             not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full), *dict.fromkeys(self.left_out)),
-            run=self._run(sample),
+            run=self._run(observed),
             tensors=tensor_entries(self.full),
         )
 
-    def _run(self, sample: SampleSettings) -> Run:
-        options = self.options
+    def _run(self, observed: Observation) -> Run:
+        options, sample = self.options, observed.sample
         return Run(
             bytes_read=self.a.bytes_read + self.b.bytes_read,
             bytes_total=self.a.bytes_total + self.b.bytes_total,
@@ -409,6 +440,8 @@ class _Comparison:
                 "rows": sample.rows,
                 "layers": "all" if self.small else self.sampling.layers,
                 "full": options.full,
+                "thorough": options.thorough,
+                "searched": [search.way.value for search in observed.searches if search.outcome is Outcome.MADE],
                 "spectrum": options.spectrum,
                 "kernel": None if self.full is None else self.full.kernel,
                 "sample_seed": options.sample_seed,

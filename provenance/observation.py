@@ -22,13 +22,16 @@ from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import SampleSettings
+from fingerprints.signals.neuron_profile import NeuronProfile
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
 SCALED = 0.02
 """Relative change beyond what the angle explains from which a matrix counts as scaled."""
+PROFILE = NeuronProfile.name
 BORNE_OUT = -3.0
 """log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
 
@@ -73,8 +76,10 @@ class Observation:
         The bases of residual streams and heads that were found and undone for that.
     adopted : Pairing or None
         Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
-    searched_bases : bool
-        Every search for maps and bases was made, without a result.
+    searches : tuple of Search
+        The searches for maps and bases that could be made, and what became of each.
+    searchable : bool
+        Searches for bases leave little of either side out.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -92,8 +97,14 @@ class Observation:
     alignment: Alignment | None = None
     undone: Undone | None = None
     adopted: Pairing | None = None
-    searched_bases: bool = False
+    searches: tuple[Search, ...] = ()
+    searchable: bool = False
     vocabulary: VocabularyMatch | None = None
+
+    @property
+    def searched_bases(self) -> bool:
+        """Whether every search for maps and bases was made."""
+        return self.searchable and all(search.outcome is Outcome.MADE for search in self.searches)
 
     @property
     def structural(self) -> bool:
@@ -220,6 +231,13 @@ class Observation:
         }
         modules = {unknown[name].module for name in chained}
         return frozenset(name for name, part in unknown.items() if part.module not in modules)
+
+    @cached_property
+    def turned_tensors(self) -> frozenset[str]:
+        """Names in A of matrices of which only angles between neurons agree: they read a stream in another basis."""
+        names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal == PROFILE}
+        others = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal != PROFILE}
+        return frozenset(names - others - self.equal_tensors)
 
     @cached_property
     def matrix_effects(self) -> Mapping[str, float]:

@@ -32,7 +32,7 @@ class Options:
     spectrum : bool
         With `full`: the singular values of each matrix's change as well.
     thorough : bool
-        Search for disguises whatever it costs; small checkpoints are always searched.
+        Search for permuted units and rotated residual streams whatever it costs; small checkpoints always are.
     alpha : float
         Corrected p-value below which dependence is found.
     sample_seed : int

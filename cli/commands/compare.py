@@ -46,6 +46,9 @@ def compare(
         Path | None,
         typer.Option("--table", metavar="FILE", help="With --full: one row a tensor into FILE (.csv or .parquet)."),
     ] = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Search for permuted and rotated copies whatever it costs.")
+    ] = False,
     alpha: Annotated[
         float, typer.Option("--alpha", metavar="P", help="Corrected p-value below which dependence is found.")
     ] = ALPHA,
@@ -108,6 +111,7 @@ def compare(
         layers=arguments.at_least("--layers", layers, 1),
         full=arguments.with_full(full, {"--spectrum": spectrum, "--table": table is not None}),
         spectrum=spectrum,
+        thorough=thorough,
         alpha=arguments.probability("--alpha", alpha),
         sample_seed=arguments.at_least("--sample-seed", sample_seed, 0),
         time_limit=arguments.seconds("--time-limit", time_limit),

@@ -10,23 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from math import prod
 
 import numpy as np
 
 from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.folding import Folding, find_folding
 from fingerprints.alignment.stacks import StackPair
-from fingerprints.alignment.unit_features import WHOLE, scaled_rows, unit_features
+from fingerprints.alignment.unit_features import scaled_rows, unit_features
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.kernels.bases import as_permutation, from_moments, is_hadamard, procrustes, refined
+from fingerprints.kernels.bases import WIDE, as_permutation, from_moments, is_hadamard, procrustes, refined
 from fingerprints.kernels.matching import mutual_matches
 from fingerprints.sampling import Ints, units
 
 TOKENS = 8192
 MOST_ROWS = 4096
 """Rows that are matched with one another at once."""
+TABLE_ROWS = 16_384
+MOMENT_ROWS = 2048
+"""Rows of a table, and of each layer's matrix, that second moments are taken of."""
 BELIEVED = 0.2
 """Share of rows outside of the fit that must find a counterpart."""
 SAME_TOKENS = 0.3
@@ -77,14 +79,27 @@ class _Side:
             inner = np.arange(part.shape[place], dtype=np.int64)
             values = unit_features(part, 1 - place, inner, self.checkpoint)
         elif place == 1:
-            values = unit_features(part, 1, rows, self.checkpoint)
-            values = None if values is None else np.ascontiguousarray(values.T)
+            inner = np.arange(part.shape[1], dtype=np.int64)
+            values = unit_features(part, 0, inner, self.checkpoint, units=rows)
         else:
             return None
         gain = None if self.folding is None else self.folding.gain_of(part)
         if values is None or gain is None:
             return values
         return values * gain
+
+    def longest(self, part: Part, most: int) -> Floats32 | None:
+        """The folded rows of largest norm, which are the same ones in any order and basis; all where they are few."""
+        if part.axes.index("residual") == 0 or part.shape[0] <= most:
+            values = self.rows(part)
+            return None if values is None else _longest(values, most)
+        kept = np.zeros((0, part.shape[1]), np.float32)
+        for start in range(0, part.shape[0], most):
+            block = self.rows(part, np.arange(start, min(start + most, part.shape[0]), dtype=np.int64))
+            if block is None:
+                return None
+            kept = _longest(np.concatenate([kept, block]), most)
+        return kept
 
 
 def find_basis(
@@ -178,8 +193,10 @@ def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: b
 def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
     """Rows of a layer and, where they are few, of the embeddings."""
     tables = [side.part("token_embd") for side in sides]
+    if any(table is None or table.shape[0] > MOST_ROWS for table in tables):
+        return fitted
     whole = [None if table is None else side.rows(table) for side, table in zip(sides, tables, strict=True)]
-    if whole[0] is None or whole[1] is None or max(len(whole[0]), len(whole[1])) > MOST_ROWS:
+    if whole[0] is None or whole[1] is None:
         return fitted
     x, y = (
         np.concatenate([rows, scaled_rows(table)]) for rows, table in zip(fitted, (whole[0], whole[1]), strict=True)
@@ -188,13 +205,17 @@ def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
 
 
 def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Second moments that do not depend on the order of tokens, neurons, experts or layers."""
+    """Second moments that do not depend on the order of tokens, neurons, experts or layers; of the longest rows, where
+    there are many.
+    """
     for role in ("token_embd", "output"):
         parts = [side.part(role) for side in sides]
-        rows = [None if part is None else side.rows(part) for side, part in zip(sides, parts, strict=True)]
+        rows = [
+            None if part is None else side.longest(part, TABLE_ROWS) for side, part in zip(sides, parts, strict=True)
+        ]
         if rows[0] is not None and rows[1] is not None:
-            centred = [_centred(each).astype(np.float64) for each in rows if each is not None]
-            yield centred[0].T @ centred[0], centred[1].T @ centred[1]
+            centred = [_centred(each) for each in rows if each is not None]
+            yield _moment(centred[0]), _moment(centred[1])
     for roles in (("ffn_gate",), ("ffn_up", "ffn_gate_up")):
         sums = []
         for side, stack in zip(sides, (stacks.a, stacks.b), strict=True):
@@ -202,10 +223,10 @@ def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray
             for layer in stack.layers.values():
                 for part in layer.values():
                     if part.role in roles and part.axes.count("residual") == 1 and len(part.shape) == 2:
-                        values = side.rows(part)
+                        values = side.longest(part, MOMENT_ROWS)
                         if values is not None:
-                            unit = scaled_rows(values).astype(np.float64)
-                            total = unit.T @ unit if total is None else total + unit.T @ unit
+                            moment = _moment(scaled_rows(values))
+                            total = moment if total is None else total + moment
             sums.append(total)
         if sums[0] is not None and sums[1] is not None:
             yield sums[0], sums[1]
@@ -227,9 +248,7 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
                 if part.role in FIRST and part.axes.count("residual") == 1 and len(part.shape) == 2
             ]
             for part in firsts[:1] if len(chosen) > 1 else firsts:
-                if prod(part.shape) * 2 > WHOLE:
-                    continue
-                values = side.rows(part)
+                values = side.longest(part, max(1, MOST_ROWS // len(chosen)))
                 if values is not None:
                     fit = order % 2 == 0 if len(chosen) > 1 else part is firsts[0]
                     halves[2 * place + (0 if fit else 1)].append(scaled_rows(values))
@@ -238,7 +257,7 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
         halves = [everything[0], everything[0], everything[1], everything[1]]
     if not all(halves):
         return None
-    fit_a, test_a, fit_b, test_b = (np.concatenate(half)[:MOST_ROWS] for half in halves)
+    fit_a, test_a, fit_b, test_b = (np.concatenate(half) for half in halves)
     return (fit_a, fit_b), (test_a, test_b)
 
 
@@ -266,6 +285,22 @@ def _tokens(q: Floats32, sides: list[_Side]) -> tuple[bool, float]:
     matched, others = (float(np.median(np.einsum("ij,ij->i", turned, np.roll(other, by, axis=0)))) for by in (0, 1))
     sizes = np.linalg.norm(_centred(y)) / max(float(np.linalg.norm(_centred(x))), 1e-30)
     return matched - others > SAME_TOKENS, float(sizes)
+
+
+def _longest(values: Floats32, most: int) -> Floats32:
+    if len(values) <= most:
+        return values
+    norms = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    chosen: Floats32 = values[np.sort(np.argsort(-norms, kind="stable")[:most])]
+    return chosen
+
+
+def _moment(values: Floats32) -> np.ndarray:
+    """`values.T @ values` in float64, in float32 products where that would take minutes."""
+    if values.shape[1] <= WIDE:
+        exact = values.astype(np.float64)
+        return np.asarray(exact.T @ exact)
+    return np.asarray(values.T @ values, dtype=np.float64)
 
 
 def _centred(values: Floats32) -> Floats32:

@@ -174,9 +174,11 @@ def _view(part: Part, basis: Basis, place: int) -> Rebased:
 def _with_heads(found: Alignment) -> tuple[Alignment, dict[tuple[str, int, int], dict[str, Turn]]]:
     """The alignment with the heads of B turned, where they are not in place already and turning explains them."""
     by_layers: dict[tuple[str, int, int], dict[str, Pair]] = {}
+    sampled = {(tower.path_a, *layers) for tower in found.towers for layers in tower.sampled}
     for pair in found.pairing.pairs:
         if (
-            pair.a.role in (*ROLES, FUSED)
+            (pair.a.tower, pair.a.layer, pair.b.layer) in sampled
+            and pair.a.role in (*ROLES, FUSED)
             and pair.a.layer is not None
             and pair.b.layer is not None
             and len(pair.a.shape) == 2

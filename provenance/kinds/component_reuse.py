@@ -21,7 +21,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     shares = covered.shares
     limit = thresholds().reuse_coverage
     mostly_open = max(_untested_share(observed, side) for side in ("a", "b")) > limit
-    explained = observed.structural and max(shares.a, shares.b) >= limit
+    explained = bool(observed.turned_tensors) or (observed.structural and max(shares.a, shares.b) >= limit)
     if explained or (not _equal_subset(observed) and (mostly_open or (shares.a >= limit and shares.b >= limit))):
         return None
     trees_a, trees_b = subtrees(observed.a, covered.a), subtrees(observed.b, covered.b)

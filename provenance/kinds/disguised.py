@@ -33,6 +33,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     found = [change for tower in towers for change in _of_tower(tower)]
     if observed.undone is not None:
         found += _of_bases(observed.undone)
+    elif observed.turned_tensors:
+        found.append({"what": "residual stream in another basis"})
     found += [*_of_tokens(observed), *_of_sizes(observed)]
     if not found:
         return None
@@ -64,6 +66,7 @@ def _of_tower(tower: TowerMap) -> Iterator[dict[str, Any]]:
                         "layer": units.layers[0],
                         "expert": units.experts[0],
                         "role": units.role,
+                        **({"a": units.map.a.tolist()} if len(units.map.a) < units.map.units_a else {}),
                         "b": units.map.b.tolist(),
                     }
                     for units in moved
