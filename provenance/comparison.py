@@ -46,7 +46,7 @@ from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import NotMeasured, Relation, Result, Run, Verdict
-from provenance.searches import SUBJECTS, Outcome, Search, Way, budget_of, plan_searches
+from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
@@ -218,18 +218,20 @@ class _Comparison:
             if way is Way.NAMES:
                 yield plain
             elif way in searches and searches[way].outcome is not Outcome.TOO_DEAR:
+                if self._thrifty and way is not Way.STRUCTURE:
+                    searches[way] = searches[way].ended(Outcome.TOO_DEAR)
+                    continue
                 if self._late():
                     searches[way] = searches[way].ended(Outcome.OUT_OF_TIME)
                     continue
-                if way is not Way.STRUCTURE and not self._grants("alignment", SUBJECTS[way]):
-                    searches[way] = searches[way].ended(Outcome.TOO_DEAR)
-                    continue
                 self.progress.stage(_STAGES[way])
                 searches[way] = searches[way].ended(Outcome.MADE)
-                with self._within_budget("alignment", SUBJECTS[way]):
+                try:
                     found = searched_look(plain, searches[way], seed=self.options.sample_seed)
-                    if found is not None:
-                        yield found
+                except OverBudget:
+                    found, searches[way] = None, searches[way].ended(Outcome.TOO_DEAR)
+                if found is not None:
+                    yield found
 
     def _is_settled(self, observed: Observation, judgement: Judgement) -> bool:
         related = judgement.ruling.relation in RELATED
