@@ -7,8 +7,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View
+from provenance.reports import numbers
 from provenance.result import Direction, Kind, ModelSummary, Relation, Result, Verdict
 
 _WORDS = {

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.escaping import NAME_LIMIT, prose, visible
+from provenance.escaping import NAME_LIMIT, prose, visible
 
 LIST_LIMIT = 6
 """Items of a list inside a value that are shown; the JSON has all."""
