@@ -39,6 +39,7 @@ from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
+from provenance.recording import record
 from provenance.result import Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
@@ -330,16 +331,9 @@ class _Comparison:
             seconds=time.monotonic() - self.started,
             version=installed(DISTRIBUTION),
             options={
-                "rows": sample.rows,
-                "layers": "all" if self.small else options.layers,
-                "full": options.full,
-                "spectrum": options.spectrum,
+                **record(options, rows=sample.rows, whole=self.small, device=self.device, threads=self.threads),
                 "kernel": None if self.full is None else self.full.kernel,
-                "sample_seed": options.sample_seed,
                 "half": sample.half.name.lower(),
-                "time_limit": options.time_limit,
-                "device": self.device,
-                "threads": self.threads,
             },
         )
 
