@@ -142,7 +142,7 @@ def destination(path: Path | None, suffixes: Sequence[str] = SUFFIXES) -> Path |
         When the suffix is unknown or the folder missing.
     """
     if path is not None:
-        if not path.name.endswith(tuple(suffixes)):
+        if path.name in suffixes or not path.name.endswith(tuple(suffixes)):
             raise UsageError(
                 f"-o {str(path)!r} has a suffix of no known report", hint=f"end the name in {', '.join(suffixes)}"
             )

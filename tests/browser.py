@@ -46,9 +46,9 @@ def running() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, path: Path, view: str = "light") -> Iterator[tuple[Any, Seen]]:
-    """The page in `path`, and what it asked for and complained about."""
-    context = browser.new_context(**VIEWS[view])
+def opened(browser: Any, path: Path, view: str = "light", *, bypass_csp: bool = False) -> Iterator[tuple[Any, Seen]]:
+    """The page in `path`, and what it asked for and complained about; tools need `bypass_csp` to run in it."""
+    context = browser.new_context(**VIEWS[view], bypass_csp=bypass_csp)
     page, seen = context.new_page(), Seen()
     page.on("console", lambda message: seen.errors.append(message.text))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
@@ -60,27 +60,26 @@ def opened(browser: Any, path: Path, view: str = "light") -> Iterator[tuple[Any,
     context.close()
 
 
-def write_screenshots(path: Path, folder: Path) -> None:
-    """The upper part of the page in every view, and the page as PDF."""
-    with running() as browser:
-        for view in VIEWS:
-            with opened(browser, path, view) as (page, _):
-                page.screenshot(path=folder / f"report-{view}.png", clip=None, full_page=False)
-                if view == "print":
-                    page.pdf(path=folder / "report.pdf", prefer_css_page_size=True, print_background=True)
+def write_screenshots(browser: Any, path: Path, folder: Path) -> None:
+    """The upper part of the page in every view, and the page on paper."""
+    for view in VIEWS:
+        with opened(browser, path, view) as (page, _):
+            page.screenshot(path=folder / f"report-{view}.png")
+            if view == "print":
+                page.pdf(path=folder / "report.pdf", prefer_css_page_size=True, print_background=True)
 
 
 def main() -> None:
-    from provenance import Options, compare
+    from provenance import compare
     from provenance.reports.encoder import Presentation
     from provenance.reports.html.comparison import encode
 
     folder = Path(sys.argv[1])
-    examples = Path(__file__).resolve().parents[1] / "examples"
+    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    result = compare(examples / "base", examples / "tuned", Options())
-    page.write_text(encode(result, Presentation()), encoding="utf-8")
-    write_screenshots(page, folder)
+    page.write_text(encode(compare("examples/base", "examples/tuned"), Presentation()), encoding="utf-8")
+    with running() as browser:
+        write_screenshots(browser, page, folder)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ MOST_ROWS = 20
 _MARKUP = re.compile(
     r"""
     [\\`*_\[\]{}<>|~$&]         # emphasis, code, links, HTML, tables, formulas, entities
-    | :(?=\S)                   # bare links, emoji
+    | :(?=/)                    # bare links
     | (?<=www)\.                # bare links
-    | [@\#]                     # mentions, references
+    | [@\#] | :(?=[\w+-])       # mentions, references, emoji
     | ^(?:[-+=] | \d+(?=[.)]))  # lists, headings
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -110,7 +110,7 @@ def _text(text: str) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     character = found[0]
-    if character in "@#":
+    if character in "@#" or (character == ":" and found.string[found.end()] != "/"):
         # Forges look for these after rendering, in text; a comment ends the text before what follows.
         return f"\\{character}<!-- -->"
     return character + "\\" if character.isdigit() else "\\" + character
