@@ -6,6 +6,7 @@ version made it and how the files are called are no part of the answer and not c
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any
 
 from provenance.options import Progress
 from provenance.recording import recorded_options
-from provenance.result import Result, to_json
+from provenance.reports.json import encode
+from provenance.result import Result
 
 CLOSE = 1e-4
 """Relative difference that other arithmetic (a library's version, a GPU) may leave in a number."""
@@ -88,7 +90,7 @@ def verify(
 
 def juxtapose(saved: Result, now: Result) -> Verification:
     """Two results, line by line."""
-    lines = tuple(_lines(to_json(saved), to_json(now)))
+    lines = tuple(_lines(json.loads(encode(saved)), json.loads(encode(now))))
     whole = all(side.digest.startswith("content:") for side in (saved.a, saved.b, now.a, now.b))
     same = (saved.a.digest, saved.b.digest) == (now.a.digest, now.b.digest)
     return Verification(
