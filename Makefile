@@ -1,7 +1,7 @@
 # make demo       compare the two example checkpoints
 # make test       run the tests
 # make fuzz       mutated files for every reader; FUZZ_SECONDS each (120), READERS names a few
-# make browser    the pages in the system's Chromium: their tests, and screenshots into docs/images
+# make browser    the pages in the system's Chromium: their tests, and screenshots into build/report
 # make check      style, types, layers
 # make bench      error rates and timings on small models made here
 # make benchmark  the whole benchmark over the zoo, into docs/benchmark.md
@@ -27,7 +27,7 @@ test: $(VENV)/.installed-all
 
 browser: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -q tests/provenance/reports/test_browser.py
-	$(BIN)/python -m tests.browser docs/images
+	$(BIN)/python -m tests.browser build/report
 
 fuzz: $(VENV)/.installed-fuzz
 	set -e; for reader in $(READERS); do \
