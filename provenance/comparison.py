@@ -45,6 +45,7 @@ from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
+from provenance.recording import record
 from provenance.result import NotMeasured, Relation, Result, Run, Verdict
 from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
@@ -437,18 +438,16 @@ class _Comparison:
             seconds=time.monotonic() - self.started,
             version=installed(DISTRIBUTION),
             options={
-                "rows": sample.rows,
-                "layers": "all" if self.small else self.sampling.layers,
-                "full": options.full,
-                "thorough": options.thorough,
+                **record(
+                    replace(options, layers=self.sampling.layers),
+                    rows=sample.rows,
+                    whole=self.small,
+                    device=self.device,
+                    threads=self.threads,
+                ),
                 "searched": [search.way.value for search in observed.searches if search.outcome is Outcome.MADE],
-                "spectrum": options.spectrum,
                 "kernel": None if self.full is None else self.full.kernel,
-                "sample_seed": options.sample_seed,
                 "half": sample.half.name.lower(),
-                "time_limit": options.time_limit,
-                "device": self.device,
-                "threads": self.threads,
             },
             requests=self.fetched.requests,
             bytes_fetched=self.fetched.bytes_fetched,

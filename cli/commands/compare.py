@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.delivery import Delivery
+from cli.commands.delivery import TEXT, Delivery
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
+
+SUFFIXES = ", ".join(arguments.COMPARISON_SUFFIXES)
 
 
 class Device(StrEnum):
@@ -29,8 +31,12 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE (.json or .txt) as well."),
+        typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE as well ({SUFFIXES})."),
     ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+    ] = arguments.Language.EN,
     rows: Annotated[
         int | None,
         typer.Option(
@@ -124,13 +130,22 @@ def compare(
         allow_download=allow_download,
     )
     failing = arguments.relations(fail_on or [])
-    delivery = Delivery(json=json, output=arguments.destination(output), table=table, verbose=verbose, quiet=quiet)
+    delivery = Delivery(
+        format=arguments.one_format(json, format_),
+        output=arguments.destination(output, arguments.COMPARISON_SUFFIXES),
+        table=table,
+        verbose=verbose,
+        quiet=quiet,
+        language=language.value,
+        failing=failing,
+    )
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
+    from provenance.result import Result
 
-    delivery.check_table()
+    delivery.check(Result)
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
         if third is not None:

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View, heading
+from provenance.reports import numbers
 from provenance.result import Claim, FindingEntry, NotMeasured, Run
 
 FINDINGS = 12
