@@ -8,16 +8,17 @@ whether it is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from fingerprints.alignment.axis_map import Floats32
+from fingerprints.alignment.basis_side import BasisSide, centred, first_matrices
 from fingerprints.alignment.folding import Folding, find_folding
 from fingerprints.alignment.stacks import StackPair
-from fingerprints.alignment.unit_features import WHOLE, scaled_rows, unit_features
+from fingerprints.alignment.unit_features import WHOLE, scaled_rows
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.kernels.bases import as_permutation, from_moments, is_hadamard, procrustes, refined
@@ -35,7 +36,6 @@ BELIEVED = 0.3
 """Share of rows outside of the fit that must find a counterpart; strangers of one recipe reach .24."""
 SAME_TOKENS = 0.3
 """By so much the cosines of rows of one number must exceed those of others for tokens to be in one order."""
-FIRST = ("ffn_gate", "ffn_up", "ffn_gate_up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,40 +55,6 @@ class Basis:
     foldings: tuple[Folding | None, Folding | None]
     tokens: bool
     share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Side:
-    anatomy: Anatomy
-    checkpoint: Checkpoint
-    tower: str
-    folding: Folding | None
-
-    def part(self, role: str) -> Part | None:
-        return next(
-            (
-                part
-                for part in self.anatomy.parts.values()
-                if part.role == role and part.tower == self.tower and len(part.shape) == 2
-            ),
-            None,
-        )
-
-    def rows(self, part: Part, rows: Ints | None = None) -> Floats32 | None:
-        """Folded rows of a matrix: one a unit of the axis that is not the residual stream."""
-        place = part.axes.index("residual")
-        if rows is None:
-            inner = np.arange(part.shape[place], dtype=np.int64)
-            values = unit_features(part, 1 - place, inner, self.checkpoint)
-        elif place == 1:
-            values = unit_features(part, 1, rows, self.checkpoint)
-            values = None if values is None else np.ascontiguousarray(values.T)
-        else:
-            return None
-        gain = None if self.folding is None else self.folding.gain_of(part)
-        if values is None or gain is None:
-            return values
-        return values * gain
 
 
 def find_basis(
@@ -116,7 +82,7 @@ def find_basis(
     ]
     turned = all(folding is not None for folding in foldings)
     sides = [
-        _Side(anatomy=anatomy, checkpoint=checkpoint, tower=stack.path, folding=folding if turned else None)
+        BasisSide(anatomy=anatomy, checkpoint=checkpoint, tower=stack.path, folding=folding if turned else None)
         for anatomy, checkpoint, stack, folding in zip(
             anatomies, checkpoints, (stacks.a, stacks.b), foldings, strict=True
         )
@@ -156,7 +122,7 @@ def find_basis(
 Rows = tuple[Floats32, Floats32]
 
 
-def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: bool) -> Iterator[Floats32]:
+def _guesses(stacks: StackPair, sides: list[BasisSide], fitted: Rows, *, thorough: bool) -> Iterator[Floats32]:
     """Candidates, the cheapest first, each refined on rows of one layer."""
     tables = [side.part("token_embd") for side in sides]
     if tables[0] is not None and tables[1] is not None:
@@ -164,7 +130,7 @@ def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: b
         rows = units(common, TOKENS)
         x, y = (side.rows(table, rows) for side, table in zip(sides, tables, strict=True) if table is not None)
         if x is not None and y is not None:
-            yield refined(procrustes(_centred(x), _centred(y)), *fitted)[0]
+            yield refined(procrustes(centred(x), centred(y)), *fitted)[0]
     if thorough:
         if (q := from_profiles(*_profiled(stacks, sides))) is not None:
             yield refined(q, *fitted)[0]
@@ -173,7 +139,7 @@ def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: b
             yield refined(q, *_with_tokens(fitted, sides))[0]
 
 
-def _profiled(stacks: StackPair, sides: list[_Side]) -> tuple[list[Floats32], list[Floats32]]:
+def _profiled(stacks: StackPair, sides: list[BasisSide]) -> tuple[list[Floats32], list[Floats32]]:
     """Sets of unit rows that both sides have: tables, and first MLP matrices of some layers, of equally deep towers."""
     parts: list[list[Part]] = [[], []]
     for role in ("token_embd", "output"):
@@ -183,23 +149,25 @@ def _profiled(stacks: StackPair, sides: list[_Side]) -> tuple[list[Floats32], li
                 found.append(part)  # type: ignore[arg-type]
     if len(stacks.a.layers) == len(stacks.b.layers):
         for place in spread(len(stacks.a.layers), PROFILED_LAYERS):
-            firsts = [_firsts(list(stack.layers.values())[place]) for stack in (stacks.a, stacks.b)]
+            firsts = [first_matrices(list(stack.layers.values())[place]) for stack in (stacks.a, stacks.b)]
             if all(firsts):
                 for found, first in zip(parts, firsts, strict=True):
                     found.append(first[0])
-    rows = [[side.rows(part) for part in found] for side, found in zip(sides, parts, strict=True)]
-    read = [(_longest(x), _longest(y)) for x, y in zip(*rows, strict=True) if x is not None and y is not None]
+    rows = [[_longest(side.rows(part)) for part in found] for side, found in zip(sides, parts, strict=True)]
+    read = [(x, y) for x, y in zip(*rows, strict=True) if x is not None and y is not None]
     return [x for x, _ in read], [y for _, y in read]
 
 
-def _longest(rows: Floats32) -> Floats32:
+def _longest(rows: Floats32 | None) -> Floats32 | None:
     """The longest rows, which no rotation and no order changes, with length one."""
-    centred = _centred(rows)
-    norms = np.einsum("ij,ij->i", centred, centred, dtype=np.float64)
-    return scaled_rows(centred[np.argsort(-norms, kind="stable")[:PROFILED_ROWS]])
+    if rows is None:
+        return None
+    values = centred(rows)
+    norms = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    return scaled_rows(values[np.argsort(-norms, kind="stable")[:PROFILED_ROWS]])
 
 
-def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
+def _with_tokens(fitted: Rows, sides: list[BasisSide]) -> Rows:
     """Rows of a layer and, where they are few, of the embeddings."""
     tables = [side.part("token_embd") for side in sides]
     whole = [None if table is None else side.rows(table) for side, table in zip(sides, tables, strict=True)]
@@ -211,14 +179,14 @@ def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
     return x, y
 
 
-def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _moments(stacks: StackPair, sides: list[BasisSide]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Second moments that do not depend on the order of tokens, neurons, experts or layers."""
     for role in ("token_embd", "output"):
         parts = [side.part(role) for side in sides]
         rows = [None if part is None else side.rows(part) for side, part in zip(sides, parts, strict=True)]
         if rows[0] is not None and rows[1] is not None:
-            centred = [_centred(each).astype(np.float64) for each in rows if each is not None]
-            yield centred[0].T @ centred[0], centred[1].T @ centred[1]
+            x, y = (centred(each).astype(np.float64) for each in rows if each is not None)
+            yield x.T @ x, y.T @ y
     for roles in (("ffn_gate",), ("ffn_up", "ffn_gate_up")):
         sums = []
         for side, stack in zip(sides, (stacks.a, stacks.b), strict=True):
@@ -235,7 +203,7 @@ def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray
             yield sums[0], sums[1]
 
 
-def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | None:
+def _first_rows(stacks: StackPair, sides: list[BasisSide]) -> tuple[Rows, Rows] | None:
     """Unit rows of first MLP matrices: of one half of the layers to fit, of the other to test the fit."""
     halves: list[list[Floats32]] = [[], [], [], []]
     depths = len(stacks.a.layers), len(stacks.b.layers)
@@ -245,7 +213,7 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
         if len(set(chosen)) == 1 and depths[0] == depths[1]:
             chosen = [numbers[0]]
         for order, layer in enumerate(chosen):
-            firsts = _firsts(stack.layers[layer])
+            firsts = first_matrices(stack.layers[layer])
             for part in firsts[:1] if len(chosen) > 1 else firsts:
                 if prod(part.shape) * 2 > WHOLE:
                     continue
@@ -262,19 +230,6 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
     return (fit_a, fit_b), (test_a, test_b)
 
 
-def _firsts(layer: Mapping[str, Part]) -> list[Part]:
-    """The first matrices of a layer's MLPs, those that open neurons in front."""
-    return [
-        part
-        for part in sorted(layer.values(), key=_rank)
-        if part.role in FIRST and part.axes.count("residual") == 1 and len(part.shape) == 2
-    ]
-
-
-def _rank(part: Part) -> int:
-    return FIRST.index(part.role) if part.role in FIRST else len(FIRST)
-
-
 def _share(q: Floats32, x: Floats32, y: Floats32) -> float:
     """Share of the rows that find a counterpart under `q`; with either sign where that finds more."""
     c = (x @ q) @ y.T
@@ -282,7 +237,7 @@ def _share(q: Floats32, x: Floats32, y: Floats32) -> float:
     return len(rows) / max(1, min(len(x), len(y)))
 
 
-def _tokens(q: Floats32, sides: list[_Side]) -> tuple[bool, float]:
+def _tokens(q: Floats32, sides: list[BasisSide]) -> tuple[bool, float]:
     """Whether embeddings agree row by row under `q`, and by which factor their sizes differ."""
     tables = [side.part("token_embd") for side in sides]
     if tables[0] is None or tables[1] is None:
@@ -291,13 +246,7 @@ def _tokens(q: Floats32, sides: list[_Side]) -> tuple[bool, float]:
     x, y = (side.rows(table, rows) for side, table in zip(sides, tables, strict=True) if table is not None)
     if x is None or y is None:
         return False, 1.0
-    turned, other = scaled_rows(_centred(x) @ q), scaled_rows(_centred(y))
+    turned, other = scaled_rows(centred(x) @ q), scaled_rows(centred(y))
     matched, others = (float(np.median(np.einsum("ij,ij->i", turned, np.roll(other, by, axis=0)))) for by in (0, 1))
-    sizes = np.linalg.norm(_centred(y)) / max(float(np.linalg.norm(_centred(x))), 1e-30)
+    sizes = np.linalg.norm(centred(y)) / max(float(np.linalg.norm(centred(x))), 1e-30)
     return matched - others > SAME_TOKENS, float(sizes)
-
-
-def _centred(values: Floats32) -> Floats32:
-    """Rows without their mean over the rows."""
-    centred: Floats32 = values - values.mean(axis=0, keepdims=True)
-    return centred
