@@ -4,7 +4,7 @@
 # make check      style, types, layers
 # make bench      error rates and timings on small models made here
 # make benchmark  the whole benchmark over the zoo, into docs/benchmark.md
-# make bench-big  timings on checkpoints of several gigabytes
+# make bench-big  timings on checkpoints of several gigabytes, 10 to 27 GB on the disk while it runs
 
 PYTHON ?= python3
 VENV ?= .venv

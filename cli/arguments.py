@@ -12,6 +12,7 @@ from provenance.result import Relation
 from provenance.writing import check_destination
 
 MIN_ROWS = 8
+FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
 
 
@@ -57,6 +58,28 @@ def renames(words: Sequence[str]) -> Mapping[str, str]:
         if pairs.setdefault(a, b) != b:
             raise UsageError(f"--map sends {a!r} to both {pairs[a]!r} and {b!r}", hint="give each prefix of A once")
     return pairs
+
+
+def parents(options: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The parents of a merge: those that `--parents` names, and the words that follow the model.
+
+    An option takes one word, so that of `M --parents P1 P2` the second arrives as a word of its own.
+
+    Raises
+    ------
+    UsageError
+        When there are fewer than two or more than eight, or none was named by `--parents`.
+    """
+    if not options:
+        raise UsageError("no parents were given", hint="write: provenance decompose M --parents P1 P2")
+    given = [*options, *words]
+    if not FEWEST_PARENTS <= len(given) <= MOST_PARENTS:
+        raise UsageError(
+            f"{len(given)} {'parent was' if len(given) == 1 else 'parents were'} given, and a merge has"
+            f" {FEWEST_PARENTS} to {MOST_PARENTS}",
+            hint="to ask about one parent, use: provenance compare P1 M",
+        )
+    return given
 
 
 def relations(words: Sequence[str]) -> frozenset[Relation]:
@@ -130,6 +153,20 @@ def seconds(option: str, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0.0):
         raise UsageError(f"{option} {value:g} is no time to work with", hint=f"{option} takes seconds, more than 0")
     return value
+
+
+def with_full(full: bool, others: Mapping[str, bool]) -> bool:
+    """`full`, when it is set or none of the `others` is, which rest on it.
+
+    Raises
+    ------
+    UsageError
+        When an option that rests on it is set alone.
+    """
+    for option, wanted in others.items():
+        if wanted and not full:
+            raise UsageError(f"{option} needs every value", hint=f"add --full: compare A B --full {option}")
+    return full
 
 
 def not_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:

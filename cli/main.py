@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.compare import compare
+from cli.commands.decompose import decompose
 from cli.commands.inspect import inspect
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
@@ -23,6 +24,7 @@ PROGRAM = "provenance"
 
 app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command("compare")(compare)
+app.command("decompose")(decompose)
 app.command("inspect")(inspect)
 
 

@@ -18,25 +18,33 @@ class Bar:
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._in_bytes = False
 
     def __enter__(self) -> Self:
+        self._start(in_bytes=False)
+        return self
+
+    def _start(self, *, in_bytes: bool) -> None:
+        """Show steps and the time that has passed, or bytes, bytes a second and the time that is left."""
+        from rich import progress as bars
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self._progress = Progress(
-            SpinnerColumn("line"),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+        counts: list[bars.ProgressColumn] = [bars.MofNCompleteColumn(), bars.TimeElapsedColumn()]
+        if in_bytes:
+            counts = [bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn()]
+        self._progress = bars.Progress(
+            bars.SpinnerColumn("line"),
+            bars.TextColumn("{task.description}", markup=False),
+            bars.BarColumn(),
+            *counts,
             console=console,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._task, self._in_bytes = None, in_bytes
         self._progress.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -45,10 +53,13 @@ class Bar:
             self._progress.stop()
             self._progress = None
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, *, in_bytes: bool = False) -> None:
         """Show the stage `name` in place of the last one."""
         if self._progress is None:
             return
+        if in_bytes != self._in_bytes:
+            self._progress.stop()
+            self._start(in_bytes=in_bytes)
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(visible(name, limit=40), total=total)
@@ -69,7 +80,7 @@ class NoBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, *, in_bytes: bool = False) -> None:
         """Ignore."""
 
     def advance(self, steps: int = 1) -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from fingerprints.checkpoint import Checkpoint, TensorInfo
 from fingerprints.roles import RoleMatch, match_role, role_table
-from fingerprints.templates import Index, natural_key, templates
+from fingerprints.templates import Index, natural_key, spelt_out, templates
 
 _WEIGHT_LEAVES = {"weight", "kernel", "w"}
 _TABLE_LEAVES = {"embedding", "embeddings"}
@@ -188,7 +188,8 @@ def build_anatomy(checkpoint: Checkpoint, *, prefix: str = "") -> Anatomy:
         module, kind = split_leaf(name, len(info.shape))
         template, index = shown[name]
         parts[name] = Part(info=info, template=template, index=index, module=module, kind=kind)
-        if match := match_role(module):
+        spelt = spelt_out(template, index)
+        if match := match_role(module if spelt == name else split_leaf(spelt, len(info.shape))[0]):
             matches[name] = match
     towers = _towers(parts, matches)
     return Anatomy(

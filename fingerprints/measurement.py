@@ -20,6 +20,7 @@ from fingerprints.axes import AxisPlan, plan_axes
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.contribution import Contribution, shares_zero_mask
 from fingerprints.copies import CopyFinder
+from fingerprints.description import described_anatomies
 from fingerprints.errors import CheckpointError
 from fingerprints.gains import GainBook
 from fingerprints.groups import AxisTest, Groups, Untested
@@ -27,6 +28,7 @@ from fingerprints.kernels import spearman
 from fingerprints.learned import starts_as_waves, why_not_learned
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import PairSample, SampleSettings, read_sample, read_vectors
+from fingerprints.sampling import Half, in_half
 from fingerprints.selection import select
 from fingerprints.signals import SIGNALS, SignalContext
 from fingerprints.signals.tensor_digest import Equality, sampled_equality
@@ -53,7 +55,9 @@ class TensorMeasurement:
     common_change : float
         Share of a matrix' change that is one row added to all rows, in [0, 1].
     rank_correlation : float or None
-        Spearman's, for vectors.
+        Spearman's, for vectors; after a search over the half that it did not see.
+    ranked : int
+        Number of entries that it is over.
     not_learned : str or None
         Why the tensor is no evidence.
     shared_zeros : bool
@@ -68,6 +72,7 @@ class TensorMeasurement:
     relative_change: float
     common_change: float = 0.0
     rank_correlation: float | None = None
+    ranked: int = 0
     not_learned: str | None = None
     shared_zeros: bool = False
     reasons: tuple[str, ...] = ()
@@ -127,7 +132,8 @@ def measure(
     """
     plans = plan_axes(pairing.pairs, *anatomies)
     selected, skipped = select(pairing.pairs, plans, settings.layers)
-    gains = (GainBook(anatomies[0], checkpoints[0]), GainBook(anatomies[1], checkpoints[1]))
+    known = described_anatomies(pairing, *anatomies)
+    gains = (GainBook(known[0], checkpoints[0]), GainBook(known[1], checkpoints[1]))
     context = SignalContext(
         settings=settings.sample, device=settings.device, fold=(gains[0].gain_before, gains[1].gain_before)
     )
@@ -194,7 +200,7 @@ def _look(
             raw_a, raw_b = (
                 read_vectors(pair, a, b) if pair.a.shape else (a.rows(pair.a.name, 0, 1), b.rows(pair.b.name, 0, 1))
             )
-            seen.tensor = _tensor(pair, raw_a, raw_b, ())
+            seen.tensor = _with_ranks(_tensor(pair, raw_a, raw_b, ()), raw_a, raw_b, context.settings.half)
             if seen.tensor.not_learned is None:
                 for signal in SIGNALS:
                     seen.contributions += signal.of_vectors(pair, raw_a, raw_b, context)
@@ -245,8 +251,19 @@ def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) ->
         cosine=xy / np.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0,
         relative_change=float(np.sqrt(change / xx)) if xx > 0 else 0.0,
         common_change=common,
-        rank_correlation=spearman(x, y) if len(pair.a.shape) == 1 and pair.a.kind is not PartKind.STATISTIC else None,
         not_learned=why_not_learned(widened(raw_a)) or why_not_learned(widened(raw_b)),
         shared_zeros=len(pair.a.shape) > 1 and shares_zero_mask(x, y),
         reasons=reasons,
     )
+
+
+def _with_ranks(tensor: TensorMeasurement, raw_a: Array, raw_b: Array, half: Half) -> TensorMeasurement:
+    """The measurement of a vector with its rank correlation."""
+    if len(tensor.pair.a.shape) != 1 or tensor.pair.a.kind is PartKind.STATISTIC:
+        return tensor
+    length = min(len(raw_a), len(raw_b))
+    shown = in_half(np.arange(length), half)
+    x, y = (widened(side)[:length].reshape(length, -1)[shown].ravel() for side in (raw_a, raw_b))
+    finite = np.isfinite(x) & np.isfinite(y)
+    correlation = spearman(np.where(finite, x, 0), np.where(finite, y, 0))
+    return replace(tensor, rank_correlation=correlation, ranked=int(np.count_nonzero(shown)))

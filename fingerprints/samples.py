@@ -192,9 +192,9 @@ def has_diagonal(values: Floats32, rows: Ints) -> bool:
 def _with_gains(
     sample: PairSample, fold: tuple[Scale, Scale] | None, x: Floats32, y: Floats32
 ) -> tuple[tuple[Floats32, Floats32 | None], tuple[Floats32, Floats32 | None]]:
-    if fold is None:
-        return (x, None), (y, None)
-    return (x, fold[0](sample.pair.a)), (y, fold[1](sample.pair.b))
+    """Each side with its gain; with neither where one is not known."""
+    gains = (fold[0](sample.pair.a), fold[1](sample.pair.b)) if fold else (None, None)
+    return ((x, None), (y, None)) if gains[0] is None or gains[1] is None else ((x, gains[0]), (y, gains[1]))
 
 
 def _folded(values: Floats32, gain: Floats32 | None, positions: Ints, axis: int) -> Floats32:

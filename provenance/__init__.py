@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from provenance.comparison import compare
+    from provenance.decomposition.decompose import decompose
+    from provenance.decomposition.options import DecomposeOptions
+    from provenance.decomposition.result import Decomposition
     from provenance.inspection import inspect
     from provenance.options import Options, Sided
     from provenance.result import Relation, Result, to_json
 
 _HOMES = {
     "compare": "provenance.comparison",
+    "decompose": "provenance.decomposition.decompose",
+    "DecomposeOptions": "provenance.decomposition.options",
+    "Decomposition": "provenance.decomposition.result",
     "inspect": "provenance.inspection",
     "Options": "provenance.options",
     "Sided": "provenance.options",
@@ -28,7 +34,18 @@ _HOMES = {
     "to_json": "provenance.result",
 }
 
-__all__ = ["Options", "Relation", "Result", "Sided", "compare", "inspect", "to_json"]
+__all__ = [
+    "DecomposeOptions",
+    "Decomposition",
+    "Options",
+    "Relation",
+    "Result",
+    "Sided",
+    "compare",
+    "decompose",
+    "inspect",
+    "to_json",
+]
 
 
 def __getattr__(name: str) -> Any:

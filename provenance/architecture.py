@@ -1,15 +1,15 @@
-"""How two architectures relate: roles, names, sizes, and the table of renames."""
+"""How two architectures relate: roles, names and sizes."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from fingerprints.anatomy import Part
-from fingerprints.pairing import Pair, PairBasis
 from provenance.observation import Observation, Side
-from provenance.result import Architecture, ArchitectureRelation, Basis, RenameRule, SizeDifference
+from provenance.renames import rename_rules
+from provenance.result import Architecture, ArchitectureRelation, SizeDifference
 from provenance.thresholds import thresholds
 
 _BUFFERS = re.compile(
@@ -88,60 +88,3 @@ def _sizes(observed: Observation) -> tuple[SizeDifference, ...]:
         for (one, two), _ in sorted(other.items(), key=lambda item: (-item[1], item[0]))[:8]
     ]
     return (*named, *rest)
-
-
-def rename_rules(observed: Observation) -> tuple[RenameRule, ...]:
-    """Rules that explain every renamed pair: a prefix that was replaced, or a template that became another."""
-    prefixes: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    templates: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    for pair in observed.pairing.pairs:
-        if not pair.renamed:
-            continue
-        if pair.basis in (PairBasis.PREFIX, PairBasis.USER):
-            prefixes[_replaced_prefix(pair.a, pair.b)].append(pair)
-        else:
-            templates[_template_rule(pair)].append(pair)
-    rules = [(f"{old}*", f"{new}*", pairs) for (old, new), pairs in sorted(prefixes.items())]
-    rules += [(old, new, pairs) for (old, new), pairs in sorted(templates.items())]
-    return tuple(
-        RenameRule(
-            a=old,
-            b=new,
-            count=len(pairs),
-            basis=_basis(observed, pairs),
-            ambiguous=any(pair.ambiguous for pair in pairs) and not _proved(observed, pairs),
-        )
-        for old, new, pairs in rules
-    )
-
-
-def _template_rule(pair: Pair) -> tuple[str, str]:
-    """The two templates, or the two names where the numbers moved too."""
-    if pair.a.index == pair.b.index:
-        return pair.a.template, pair.b.template
-    return pair.a.name, pair.b.name
-
-
-def _replaced_prefix(a: Part, b: Part) -> tuple[str, str]:
-    """The prefixes left when the longest common ending is taken off both templates."""
-    one, two = a.template.split("."), b.template.split(".")
-    while one and two and one[-1] == two[-1]:
-        one.pop()
-        two.pop()
-    return (".".join(one) + "." if one else "", ".".join(two) + "." if two else "")
-
-
-def _basis(observed: Observation, pairs: Iterable[Pair]) -> Basis:
-    pairs = list(pairs)
-    if all(pair.basis is PairBasis.WEIGHTS for pair in pairs) or _proved(observed, pairs):
-        return Basis.WEIGHTS
-    if all(pair.basis is PairBasis.SHAPE for pair in pairs):
-        return Basis.SHAPE
-    return Basis.NAME_TABLE
-
-
-def _proved(observed: Observation, pairs: Iterable[Pair]) -> bool:
-    """Whether most of the rule's tensors that were looked at are dependent."""
-    looked_at = [pair.a.name for pair in pairs if pair.a.name in observed.measured]
-    dependent = sum(name in observed.dependent_tensors for name in looked_at)
-    return bool(looked_at) and 2 * dependent > len(looked_at)

@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fingerprints.adapters import open_model
+from fingerprints.alignment.alignment import differs_in_structure
+from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
+from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.difference import rank_shares
 from fingerprints.errors import UnreadableTensor
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import Measurement, MeasureSettings, measure
@@ -25,29 +27,38 @@ from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from fingerprints.sampling import Half
 from fingerprints.signals.tensor_digest import Equality, full_equality
+from fingerprints.streaming import FullPass, PassSettings
 from provenance.adaptation import Adaptation
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
 from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
-from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
+from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.result import Relation, Result, Run, Verdict
+from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
-CHANGED_MATRICES = 6
+CHANGED_MATRICES = 32
+MOST_CHANGED = 96
 DEFAULT_ROWS = 256
 TINY_ROWS = 512
 SECOND_ROWS = 64
+_STAGES = {
+    Way.STRUCTURE: "looking for what layers and units stand for one another",
+    Way.MAPS: "looking for permuted layers and units",
+    Way.BASES: "looking for a rotated residual stream",
+}
 RELATED = (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN)
 
 
@@ -94,7 +105,9 @@ class _Comparison:
         self.progress = progress
         self.device = resolve_device(options.device)
         larger = max(a.bytes_total, b.bytes_total)
-        self.small = larger <= thresholds().small_checkpoint_bytes or options.full
+        self.cheap = larger <= thresholds().small_checkpoint_bytes
+        self.small = self.cheap or options.full
+        self.full: FullPass | None = None
         tiny = larger <= thresholds().tiny_checkpoint_bytes
         self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
         self.threads = options.threads or usable_cores()
@@ -117,44 +130,62 @@ class _Comparison:
         )
         if look.vocabulary is not None:
             side_a, side_b = map(with_findings, (side_a, side_b), look.vocabulary.findings)
-        observed, judgement = self._examined(look, side_a, side_b)
+        observed, judgement, best = self._examined(look, side_a, side_b)
         observed = replace(observed, undecided_renames=undecided)
+        if self.options.full:
+            observed = self._with_every_value(observed, best)
+            judgement = judge(observed)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
             judgement = self._look_again(look, observed, judgement)
         return self._result(observed, self.adapted.judged(judgement, observed), paired)
 
-    def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement]:
+    def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement, Look]:
         """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
-        values = bool(a.inventory.parameters and b.inventory.parameters)
-        settings = LookSettings(
-            layers=None if self.small else self.options.layers,
-            thorough=self.small or self.options.thorough,
-            values=values,
-            seed=self.options.sample_seed,
-        )
-        tried: list[tuple[Observation, Judgement]] = []
-        for look in self._looks(plain, settings):
-            observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _ in tried))
-            tried.append((observed, judge(observed)))
-            if self._is_settled(*tried[-1]) or self._late():
+        tried: list[tuple[Observation, Judgement, Look]] = []
+        searches = self._planned(plain) if a.inventory.parameters and b.inventory.parameters else {}
+        for look in self._looks(plain, searches):
+            observed = self._observed(look, a, b, earlier=sum(each.hypotheses for each, _, _ in tried))
+            tried.append((observed, judge(observed), look))
+            if self._is_settled(*tried[-1][:2]) or self._late():
                 break
         related = [item for item in tried if item[1].ruling.relation in RELATED]
         if related:
-            return min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
-        first = next((item[0] for item in tried if item[0].alignment is None), tried[0][0])
-        others = sum(each.hypotheses for each, _ in tried if each is not first)
-        complete = settings.thorough and values and not self._late() and bases_searchable(plain)
-        observed = replace(first, earlier_hypotheses=others, searched_bases=complete)
-        return observed, judge(observed)
+            best = min(related, key=lambda item: (open_share(item[0]), item[0].alignment is not None))
+            return replace(best[0], searches=tuple(searches.values())), *best[1:]
+        first, _, look = next((item for item in tried if item[0].alignment is None), tried[0])
+        others = sum(each.hypotheses for each, _, _ in tried if each is not first)
+        observed = replace(
+            first,
+            earlier_hypotheses=others,
+            searches=tuple(searches.values()),
+            searchable=bool(searches) and bases_searchable(plain),
+        )
+        return observed, judge(observed), look
 
-    def _looks(self, plain: Look, settings: LookSettings) -> Iterator[Look]:
-        """A change of structure first, then what names say, then searches."""
-        self.progress.stage("looking for maps of layers and units")
-        structural = None if self._late() else structural_look(plain, settings)
-        if structural is not None:
-            yield structural
-        yield plain
-        yield from further_looks(plain, settings)
+    def _planned(self, plain: Look) -> dict[Way, Search]:
+        """The searches that may be made, and what they cost."""
+        layers = None if self.cheap else self.options.layers
+        unlimited = self.cheap or self.options.thorough
+        budget = budget_of(self.a.bytes_total + self.b.bytes_total, unlimited=unlimited)
+        planned = plan_searches(plain.anatomies, plain.pairing, budget, layers)
+        if differs_in_structure(*plain.anatomies, plain.pairing):
+            planned = (Search(way=Way.STRUCTURE, layers=layers, cost=NOTHING), *planned)
+        return {search.way: search for search in planned}
+
+    def _looks(self, plain: Look, searches: dict[Way, Search]) -> Iterator[Look]:
+        """A change of structure first, then what names say, then searches; notes what became of each search."""
+        for way in (Way.STRUCTURE, Way.NAMES, Way.MAPS, Way.BASES):
+            if way is Way.NAMES:
+                yield plain
+            elif way in searches and searches[way].outcome is not Outcome.TOO_DEAR:
+                if self._late():
+                    searches[way] = searches[way].ended(Outcome.OUT_OF_TIME)
+                    continue
+                self.progress.stage(_STAGES[way])
+                searches[way] = searches[way].ended(Outcome.MADE)
+                found = searched_look(plain, searches[way], seed=self.options.sample_seed)
+                if found is not None:
+                    yield found
 
     def _is_settled(self, observed: Observation, judgement: Judgement) -> bool:
         related = judgement.ruling.relation in RELATED
@@ -187,8 +218,9 @@ class _Comparison:
             vocabulary=look.vocabulary,
             alignment=look.alignment,
             undone=look.undone,
+            adopted=look.adopted,
         )
-        return self._with_change(observed, look)
+        return self._with_changes(observed, look)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
@@ -229,12 +261,16 @@ class _Comparison:
         return measure(look.pairing, look.anatomies, (look.a, look.b), settings, self.progress.advance)
 
     def _equalities(self, look: Look, measurement: Measurement) -> dict[str, Equality]:
-        """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`."""
+        """Equality of every looked-at pair; of all values where that is cheap, asked for, or decides `identical`.
+
+        No value is equal once it was turned into another basis.
+        """
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
         all_equal = bool(learned) and all(item.equality.identical for item in learned)
         affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
-        if not (self.small or (all_equal and affordable)):
+        turned = look.undone is not None and any(basis.columns is None for basis in look.undone.bases.values())
+        if self.options.full or turned or not (self.small or (all_equal and affordable)):
             return found
         self.progress.stage("comparing every value", len(look.pairing.pairs))
         for pair in look.pairing.pairs:
@@ -248,26 +284,38 @@ class _Comparison:
                 continue
         return found
 
-    def _with_change(self, observed: Observation, look: Look) -> Observation:
-        """Add the shape of the change where there is one to explain."""
+    def _with_every_value(self, observed: Observation, look: Look) -> Observation:
+        """Read everything once, as the look that decided has it, and put equality of all values for that of samples."""
+        limit = self.options.time_limit
+        settings = PassSettings(
+            device=self.device,
+            threads=self.threads,
+            deadline=None if limit is None else self.started + limit,
+            spectrum=self.options.spectrum,
+            seed=self.options.sample_seed,
+        )
+        self.full = read_every_value(observed.pairing, look.a, look.b, settings, self.progress)
+        equalities = {each.pair.a.name: each.equality for each in self.full.statistics}
+        known = replace(observed, equalities={**observed.equalities, **equalities})
+        return known if known.equal_tensors == observed.equal_tensors else self._with_changes(known, look)
+
+    def _with_changes(self, observed: Observation, look: Look) -> Observation:
+        """Add what the changes look like: of most matrices of small checkpoints, else of an even spread."""
         changed = [
             observed.pair_of[name]
             for name in sorted(observed.dependent_tensors - observed.equal_tensors)
             if len(observed.pair_of[name].a.shape) > 1
-            and observed.pair_of[name].a.shape == observed.pair_of[name].b.shape
         ]
-        if not changed or self._late():
-            return observed
-        largest = sorted(changed, key=lambda pair: -pair.a.info.size)
-        step = max(1, len(largest) // CHANGED_MATRICES)
-        shares = rank_shares(
-            largest[::step][:CHANGED_MATRICES],
-            look.a,
-            look.b,
-            energy=thresholds().low_rank_energy,
-            seed=self.options.sample_seed,
-        )
-        return observed.with_change(sorted(shares)[len(shares) // 2] if shares else None)
+        step = -(-len(changed) // (MOST_CHANGED if self.small else CHANGED_MATRICES))
+        found = []
+        for pair in changed[:: max(step, 1)]:
+            if self._late():
+                break
+            if (
+                change := describe_change(pair, look.a, look.b, (self.a, self.b), seed=self.options.sample_seed)
+            ) is not None:
+                found.append(change)
+        return replace(observed, changes=tuple(found))
 
     def _result(self, observed: Observation, judgement: Judgement, paired: Pairing) -> Result:
         sample = observed.sample
@@ -275,12 +323,14 @@ class _Comparison:
         kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
         direction = find_direction(observed, judgement, kinds)
         self.progress.stage("digests")
-        digests = [digest_of(side, whole=self.small and not self._late()) for side in self.stored]
+        digests = [digest_of(side, whole=self.cheap and not self._late()) for side in self.stored]
         shown = self.adapted.shown(observed.a, observed.b)
         return Result(
             a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
             b=with_stored_count(summarise_side(shown[1], digests[1]), self.stored[1], self.options.subtree.b),
-            architecture=with_layouts(describe_architecture(replace(observed, pairing=paired)), self.layouts),
+            architecture=with_layouts(
+                describe_architecture(replace(observed, pairing=observed.adopted or paired)), self.layouts
+            ),
             verdict=Verdict(
                 relation=ruling.relation,
                 clause=ruling.clause,
@@ -299,12 +349,13 @@ class _Comparison:
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),
-            not_measured=encode_not_measured(observed),
-            run=self._run(sample),
+            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full)),
+            run=self._run(observed),
+            tensors=tensor_entries(self.full),
         )
 
-    def _run(self, sample: SampleSettings) -> Run:
-        options = self.options
+    def _run(self, observed: Observation) -> Run:
+        options, sample = self.options, observed.sample
         return Run(
             bytes_read=self.a.bytes_read + self.b.bytes_read,
             bytes_total=self.a.bytes_total + self.b.bytes_total,
@@ -314,6 +365,10 @@ class _Comparison:
                 "rows": sample.rows,
                 "layers": "all" if self.small else options.layers,
                 "full": options.full,
+                "thorough": options.thorough,
+                "searched": [search.way.value for search in observed.searches if search.outcome is Outcome.MADE],
+                "spectrum": options.spectrum,
+                "kernel": None if self.full is None else self.full.kernel,
                 "sample_seed": options.sample_seed,
                 "half": sample.half.name.lower(),
                 "time_limit": options.time_limit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from fingerprints.alignment.alignment import Alignment
@@ -13,6 +13,7 @@ from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.vocabulary_match import VocabularyMatch
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.axes import Faces
+from fingerprints.change import TensorChange
 from fingerprints.checkpoint import Origin
 from fingerprints.groups import AxisTest
 from fingerprints.inventory import Inventory
@@ -24,6 +25,7 @@ from fingerprints.samples import SampleSettings
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
 SCALED = 0.02
@@ -64,14 +66,18 @@ class Observation:
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
         p-values of an earlier sample of the same pair, which count as well.
-    change_rank_share : float or None
-        Median share of singular values that hold 99 % of the change; None where nothing changed or was not computed.
+    changes : tuple of TensorChange
+        What the changes of dependent matrices look like.
     alignment : Alignment or None
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
         The bases of residual streams and heads that were found and undone for that.
-    searched_bases : bool
-        Every search for maps and bases was made, without a result.
+    adopted : Pairing or None
+        Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
+    searches : tuple of Search
+        The searches for maps and bases that could be made, and what became of each.
+    searchable : bool
+        Searches for bases leave little of either side out.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -85,15 +91,18 @@ class Observation:
     sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
-    change_rank_share: float | None = None
+    changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
-    searched_bases: bool = False
+    adopted: Pairing | None = None
+    searches: tuple[Search, ...] = ()
+    searchable: bool = False
     vocabulary: VocabularyMatch | None = None
 
-    def with_change(self, rank_share: float | None) -> Observation:
-        """The same observation, with the shape of the change."""
-        return replace(self, change_rank_share=rank_share)
+    @property
+    def searched_bases(self) -> bool:
+        """Whether every search for maps and bases was made."""
+        return self.searchable and all(search.outcome is Outcome.MADE for search in self.searches)
 
     @property
     def structural(self) -> bool:
@@ -239,8 +248,7 @@ class Observation:
             names |= self.aligned_tensors
         for name, item in self.measured.items():
             if item.rank_correlation is not None and item.rank_correlation > 0 and self._interchangeable(item.pair.a):
-                count = min(item.pair.a.info.size, item.pair.b.info.size)
-                log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(count - 1, 0)))
+                log10_p = log10_two_sided(item.rank_correlation * math.sqrt(max(item.ranked - 1, 0)))
                 if bonferroni(log10_p, self.hypotheses + len(self.measured)) < self.log10_alpha:
                     names.add(name)
         return frozenset(names & self.measured.keys())

@@ -28,9 +28,11 @@ class Options:
     layers : int
         Layers sampled of a deep stack; small checkpoints are always read whole.
     full : bool
-        Read every value.
+        Read every value, and fill the result's `tensors`.
+    spectrum : bool
+        With `full`: the singular values of each matrix's change as well.
     thorough : bool
-        Search for disguises whatever it costs; small checkpoints are always searched.
+        Search for permuted units and rotated residual streams whatever it costs; small checkpoints always are.
     alpha : float
         Corrected p-value below which dependence is found.
     sample_seed : int
@@ -52,6 +54,7 @@ class Options:
     rows: int | None = None
     layers: int = 8
     full: bool = False
+    spectrum: bool = False
     thorough: bool = False
     alpha: float = ALPHA
     sample_seed: int = 0
@@ -66,8 +69,8 @@ class Options:
 class Progress(Protocol):
     """Where a long run reports how far it is. Called from one thread only."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
-        """A new stage begins; `total` steps if known."""
+    def stage(self, name: str, total: int | None = None, *, in_bytes: bool = False) -> None:
+        """A new stage begins; `total` steps, or bytes, if known."""
         ...
 
     def advance(self, steps: int = 1) -> None:
@@ -78,7 +81,7 @@ class Progress(Protocol):
 class Silent:
     """Progress that goes nowhere."""
 
-    def stage(self, name: str, total: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, *, in_bytes: bool = False) -> None:
         """Ignore."""
 
     def advance(self, steps: int = 1) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
+from provenance.tensor_entry import TensorEntry
+
 SCHEMA_VERSION = 1
 
 
@@ -105,8 +107,9 @@ class SizeDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameRule:
-    """Tensors called by the pattern `a` on one side are called by `b` on the other; `{i}` stands for a number and
-    `*` for anything. `ambiguous` says that shapes alone left a choice that nothing else could settle.
+    """Tensors called by the pattern `a` on one side are called by `b` on the other; `{i}` stands for a number (`{i+1}`,
+    `{2*i}`, `{11-i}` for one computed from it, `{i:03}` for a padded one) and `*` for anything. `ambiguous` says that
+    shapes alone left a choice that nothing else could settle.
     """
 
     a: str
@@ -274,6 +277,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Third:
+    """A third relative C. `cosines` are those of the angles at A, B and C between the differences to the other two;
+    `middle` names the corner through which the other two are related, and `tree` says so in words.
+    """
+
+    reference: str
+    relation_a: Relation
+    relation_b: Relation
+    cosines: Mapping[str, float]
+    middle: str | None
+    tree: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of `compare`."""
 
@@ -286,6 +303,10 @@ class Result:
     layers: tuple[Layer, ...]
     not_measured: tuple[NotMeasured, ...]
     run: Run
+    tensors: tuple[TensorEntry, ...] = ()
+    """Every pair, value by value, where all values were read (`--full`)."""
+    third: Third | None = None
+    """Where a third relative stands (`--with`)."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -46,14 +46,32 @@ class Thresholds:
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
         Learned parameters under which nothing is tested.
+    search_seconds, search_bytes, search_share : float, int, float
+        A search is made by default within so many seconds, and within the larger of so many bytes and that share of the
+        bytes of both sides.
     read_whole_below_bytes : int
         Below this size everything is read before `identical` is said.
     small_checkpoint_bytes, tiny_checkpoint_bytes : int
         Below the first, all layers are read; below the second, more units of each.
     different_architecture_share : float
         Share of the smaller side's parameters with a counterpart below which architectures are different.
-    low_rank_energy, low_rank_share : float
-        A change is of low rank when this share of the singular values holds this share of its energy.
+    nearest_level : float
+        Share of quantised values that must be the level next to the other side's for rounding to be all there is.
+    pruned_share : float
+        Difference of the shares of zeros from which a matrix counts as pruned.
+    above_rounding : float
+        Energy of a change over that of rounding, from which there is something to explain.
+    white_edge, white_growth, white_kurtosis : float
+        Largest singular value over that of noise of the same energy, difference from a right angle to the weights, and
+        of the kurtosis from a Gaussian's, up to which a change counts as noise.
+    one_rank_share : float
+        Share of the matrices of low rank that must be of one rank, for an adapter.
+    operation_share : float
+        Share of the changed matrices that an operation must explain to be named.
+    common_direction : float
+        Cosine of the directions of changes of rank one from which they are one direction.
+    trained_share : float
+        Share of the changed matrices whose change is of many directions, from which training is named.
     new_row, kept_row : float
         A row of an embedding is new where its cosine is below the first share of what kept rows have, and kept where it
         is above the second.
@@ -63,6 +81,18 @@ class Thresholds:
         The share of all rows that new ones must be.
     kept_body : float
         The share of the other parameters that must be the parent's.
+    merge_rounding : float
+        A residual of up to so many times (in energy) what rounding leaves is rounding: tools round on the way as well.
+    merge_unexplained : float
+        Share of the squared distance to the nearest parent that a merge may leave beyond rounding.
+    merge_step : float
+        A combination must leave less than this share of that distance, or it is no step away from the parent.
+    merge_no_weight, merge_little_weight : float
+        Weights that are none; the second when their interval holds 0.
+    merge_explained_values : float
+        Share of the values that can tell which must be sums of the parents' changes where elements are dropped.
+    merge_fitting_share : float
+        Share of the model's parameters for which a parent needs a counterpart of the same shape.
     """
 
     alpha: float
@@ -83,17 +113,35 @@ class Thresholds:
     open_share: float
     fine_tune_effect: float
     fewest_parameters: int
+    search_seconds: float
+    search_bytes: int
+    search_share: float
     read_whole_below_bytes: int
     small_checkpoint_bytes: int
     tiny_checkpoint_bytes: int
     different_architecture_share: float
-    low_rank_energy: float
-    low_rank_share: float
+    nearest_level: float
+    pruned_share: float
+    above_rounding: float
+    white_edge: float
+    white_growth: float
+    white_kurtosis: float
+    one_rank_share: float
+    operation_share: float
+    common_direction: float
+    trained_share: float
     new_row: float
     kept_row: float
     rows_between: float
     new_rows_share: float
     kept_body: float
+    merge_rounding: float
+    merge_unexplained: float
+    merge_step: float
+    merge_no_weight: float
+    merge_little_weight: float
+    merge_explained_values: float
+    merge_fitting_share: float
 
 
 @cache

@@ -31,8 +31,8 @@ def check_destination(path: Path) -> None:
         raise UsageError(f"cannot write {path}: its folder takes no new files", hint="choose another folder")
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to `path` in UTF-8, replacing what was there in one step; links are followed.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content`, text as UTF-8, to `path`, replacing what was there in one step; links are followed.
 
     Raises
     ------
@@ -45,7 +45,8 @@ def write_atomically(path: Path, text: str) -> None:
     target = path.resolve()
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
-        _write(temporary, text.encode("utf-8", errors="backslashreplace"))
+        data = content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content
+        _write(temporary, data)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o7777)
         temporary.replace(target)

@@ -22,6 +22,9 @@ def stub(name: str) -> object:
     def compare(a: str, b: str, options: Options, progress: Progress) -> Result:
         progress.stage("reading", total=2)
         progress.advance()
+        if options.full:
+            progress.stage("every value", total=2_000_000_000, in_bytes=True)
+            progress.advance(500_000_000)
         if name == "wait":
             print("waiting", file=sys.stderr, flush=True)
             time.sleep(60)

@@ -38,7 +38,17 @@ def compare(
         ),
     ] = None,
     layers: Annotated[int, typer.Option("--layers", metavar="N", help="Layers sampled of a deep stack.")] = 8,
-    full: Annotated[bool, typer.Option("--full", help="Read every value.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read every value, and compare each pair of tensors.")] = False,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum", help="With --full: singular values of each matrix's change.")
+    ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE", help="With --full: one row a tensor into FILE (.csv or .parquet)."),
+    ] = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Search for permuted and rotated copies whatever it costs.")
+    ] = False,
     alpha: Annotated[
         float, typer.Option("--alpha", metavar="P", help="Corrected p-value below which dependence is found.")
     ] = ALPHA,
@@ -61,6 +71,10 @@ def compare(
     variant: Annotated[
         list[str] | None,
         typer.Option("--variant", metavar="NAME", help="Weight set to read; a=NAME or b=NAME for one side."),
+    ] = None,
+    third: Annotated[
+        str | None,
+        typer.Option("--with", metavar="C", help="A third relative: which of the three lies between the others."),
     ] = None,
     device: Annotated[Device, typer.Option("--device", help="Where the arithmetic runs.")] = Device.CPU,
     threads: Annotated[
@@ -85,7 +99,9 @@ def compare(
     options = Options(
         rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
         layers=arguments.at_least("--layers", layers, 1),
-        full=full,
+        full=arguments.with_full(full, {"--spectrum": spectrum, "--table": table is not None}),
+        spectrum=spectrum,
+        thorough=thorough,
         alpha=arguments.probability("--alpha", alpha),
         sample_seed=arguments.at_least("--sample-seed", sample_seed, 0),
         time_limit=arguments.seconds("--time-limit", time_limit),
@@ -96,13 +112,19 @@ def compare(
         threads=None if threads is None else arguments.at_least("--threads", threads, 1),
     )
     failing = arguments.relations(fail_on or [])
-    delivery = Delivery(json=json, output=arguments.destination(output), verbose=verbose, quiet=quiet)
+    delivery = Delivery(json=json, output=arguments.destination(output), table=table, verbose=verbose, quiet=quiet)
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
 
+    delivery.check_table()
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
+        if third is not None:
+            from provenance.three import compare_with_third
+
+            result = compare_with_third(result, (a, b, third), options, progress)
+    delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
     return ExitCode.CONDITION_MET if result.verdict.relation in failing else ExitCode.COMPLETED

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cli.render.view import View
+    from provenance.decomposition.result import Decomposition
     from provenance.inspection import Inspection
     from provenance.result import Result
+
+    Document = Result | Inspection | Decomposition
 
 Renderer = Callable[["View"], list["RenderableType"]]
 
@@ -26,10 +29,34 @@ class Delivery:
 
     json: bool = False
     output: Path | None = None
+    table: Path | None = None
     verbose: bool = False
     quiet: bool = False
 
-    def deliver(self, document: Result | Inspection, renderer: Renderer, one_line: str = "") -> None:
+    def check_table(self) -> None:
+        """Find out before the work whether the table can be written.
+
+        Raises
+        ------
+        UsageError
+            When it cannot.
+        """
+        if self.table is not None:
+            from provenance.reports.table import check_table
+            from provenance.writing import check_destination
+
+            check_table(self.table)
+            check_destination(self.table)
+
+    def write_table(self, result: Result) -> None:
+        """Write the table of tensors, if one is wanted."""
+        if self.table is not None:
+            from provenance.reports.table import encode_table
+            from provenance.writing import write_atomically
+
+            write_atomically(self.table, encode_table(result, self.table.suffix))
+
+    def deliver(self, document: Document, renderer: Renderer, one_line: str = "") -> None:
         """Write the file, if one is wanted, then standard output.
 
         The file comes first: it is there even when nobody reads the rest. `--quiet` replaces the text report by
@@ -45,7 +72,7 @@ class Delivery:
         else:
             emit(self._drawn(Screen.of(sys.stdout), renderer))
 
-    def _write(self, path: Path, document: Result | Inspection, renderer: Renderer) -> None:
+    def _write(self, path: Path, document: Document, renderer: Renderer) -> None:
         from provenance.writing import write_atomically
 
         write_atomically(path, _encoded(document) if path.suffix == ".json" else self._drawn(Screen(), renderer))
@@ -56,7 +83,7 @@ class Delivery:
         return screen.draw(renderer(View(verbose=self.verbose, ascii_only=screen.ascii_only)))
 
 
-def _encoded(document: Result | Inspection) -> str:
+def _encoded(document: Document) -> str:
     from provenance.reports.json import encode
 
     return encode(document)

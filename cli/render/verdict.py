@@ -53,6 +53,8 @@ def verdict_section(result: Result, view: View) -> list[RenderableType]:
     facts.add_column(overflow="fold")
     for label, fact in _facts(result, view):
         facts.add_row(Text(label), fact)
+    if result.third is not None:
+        facts.add_row(Text("third relative"), view.prose(f"C = {result.third.reference}: {result.third.tree}"))
     body = Group(title, Text(), view.prose(verdict.summary), Text(), facts)
     return [Panel(body, box=view.frame, border_style=color, padding=(0, 1))]
 

@@ -36,8 +36,8 @@ class AxisMap:
         Units of either side, each at most once; `a` ascends.
     units_a, units_b : int
         Lengths of the axis.
-    sought : int
-        Units of B for which a counterpart was sought: all, or a sample of a long axis.
+    sought : int or None
+        Units of the shorter axis for which a counterpart was sought; None for all of them.
     effect : float or None
         Median cosine of the matched units, on features that the search did not see.
     noise : float
@@ -78,14 +78,13 @@ class AxisMap:
         return self.is_identity or (
             self.effect is not None
             and self.effect > self.noise
-            and len(self.a) >= FEWEST_SHARE * min(self.units_a, self.units_b)
+            and len(self.a) * self.stands_for >= FEWEST_SHARE * min(self.units_a, self.units_b)
         )
 
     @property
-    def shares(self) -> tuple[float, float]:
-        """Share of A's and of B's units that have a counterpart, as far as it was sought."""
-        of_b = len(self.b) / max(self.sought or self.units_b, 1)
-        return min(1.0, of_b * self.units_b / max(self.units_a, 1)), of_b
+    def stands_for(self) -> float:
+        """How many matched units each one stands for, where counterparts were sought for a sample."""
+        return min(self.units_a, self.units_b) / self.sought if self.sought else 1.0
 
 
 def identity_map(length: int) -> AxisMap:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from itertools import chain
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.basis_side import BasisSide, centred, first_matrices
 from fingerprints.alignment.folding import Folding, find_folding
 from fingerprints.alignment.stacks import StackPair
-from fingerprints.alignment.unit_features import WHOLE, scaled_rows
+from fingerprints.alignment.unit_features import scaled_rows
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.kernels.bases import as_permutation, from_moments, is_hadamard, procrustes, refined
+from fingerprints.kernels.bases import WIDE, as_permutation, from_moments, is_hadamard, procrustes, refined
 from fingerprints.kernels.matching import mutual_matches
 from fingerprints.kernels.profiles import from_profiles
 from fingerprints.sampling import Ints, spread, units
@@ -29,6 +29,9 @@ from fingerprints.sampling import Ints, spread, units
 TOKENS = 8192
 MOST_ROWS = 4096
 """Rows that are matched with one another at once."""
+TABLE_ROWS = 16_384
+MOMENT_ROWS = 2048
+"""Rows of a table, and of each layer's matrix, that second moments are taken of."""
 PROFILED_LAYERS = 3
 PROFILED_ROWS = 2048
 """Layers, and rows of each matrix, that are recognised by their angles to others."""
@@ -58,7 +61,12 @@ class Basis:
 
 
 def find_basis(
-    stacks: StackPair, anatomies: tuple[Anatomy, Anatomy], checkpoints: tuple[Checkpoint, Checkpoint], *, thorough: bool
+    stacks: StackPair,
+    anatomies: tuple[Anatomy, Anatomy],
+    checkpoints: tuple[Checkpoint, Checkpoint],
+    *,
+    thorough: bool,
+    guess: Floats32 | None = None,
 ) -> Basis | None:
     """Find the basis.
 
@@ -70,6 +78,8 @@ def find_basis(
         A's and B's.
     thorough : bool
         Use whole embeddings and first matrices of all layers where tokens do not help; else only tokens.
+    guess : ndarray, optional
+        A matrix to try first.
 
     Returns
     -------
@@ -90,7 +100,8 @@ def find_basis(
     tested = _first_rows(stacks, sides)
     if tested is None:
         return None
-    for q in _guesses(stacks, sides, tested[0], thorough=thorough):
+    given = [] if guess is None else [refined(guess, *tested[0])[0]]
+    for q in chain(given, _guesses(stacks, sides, tested[0], thorough=thorough)):
         share = _share(q, *tested[1])
         if share < BELIEVED:
             continue
@@ -141,37 +152,32 @@ def _guesses(stacks: StackPair, sides: list[BasisSide], fitted: Rows, *, thoroug
 
 def _profiled(stacks: StackPair, sides: list[BasisSide]) -> tuple[list[Floats32], list[Floats32]]:
     """Sets of unit rows that both sides have: tables, and first MLP matrices of some layers, of equally deep towers."""
-    parts: list[list[Part]] = [[], []]
+    parts: list[tuple[Part, Part]] = []
     for role in ("token_embd", "output"):
-        both = [side.part(role) for side in sides]
-        if both[0] is not None and both[1] is not None:
-            for found, part in zip(parts, both, strict=True):
-                found.append(part)  # type: ignore[arg-type]
+        one, other = (side.part(role) for side in sides)
+        if one is not None and other is not None:
+            parts.append((one, other))
     if len(stacks.a.layers) == len(stacks.b.layers):
         for place in spread(len(stacks.a.layers), PROFILED_LAYERS):
             firsts = [first_matrices(list(stack.layers.values())[place]) for stack in (stacks.a, stacks.b)]
             if all(firsts):
-                for found, first in zip(parts, firsts, strict=True):
-                    found.append(first[0])
-    rows = [[_longest(side.rows(part)) for part in found] for side, found in zip(sides, parts, strict=True)]
-    read = [(x, y) for x, y in zip(*rows, strict=True) if x is not None and y is not None]
-    return [x for x, _ in read], [y for _, y in read]
-
-
-def _longest(rows: Floats32 | None) -> Floats32 | None:
-    """The longest rows, which no rotation and no order changes, with length one."""
-    if rows is None:
-        return None
-    values = centred(rows)
-    norms = np.einsum("ij,ij->i", values, values, dtype=np.float64)
-    return scaled_rows(values[np.argsort(-norms, kind="stable")[:PROFILED_ROWS]])
+                parts.append((firsts[0][0], firsts[1][0]))
+    found: tuple[list[Floats32], list[Floats32]] = ([], [])
+    for pair in parts:
+        rows = [side.longest(part, PROFILED_ROWS) for side, part in zip(sides, pair, strict=True)]
+        if rows[0] is not None and rows[1] is not None:
+            for kept, values in zip(found, rows, strict=True):
+                kept.append(scaled_rows(centred(values)))  # type: ignore[arg-type]
+    return found
 
 
 def _with_tokens(fitted: Rows, sides: list[BasisSide]) -> Rows:
     """Rows of a layer and, where they are few, of the embeddings."""
     tables = [side.part("token_embd") for side in sides]
+    if any(table is None or table.shape[0] > MOST_ROWS for table in tables):
+        return fitted
     whole = [None if table is None else side.rows(table) for side, table in zip(sides, tables, strict=True)]
-    if whole[0] is None or whole[1] is None or max(len(whole[0]), len(whole[1])) > MOST_ROWS:
+    if whole[0] is None or whole[1] is None:
         return fitted
     x, y = (
         np.concatenate([rows, scaled_rows(table)]) for rows, table in zip(fitted, (whole[0], whole[1]), strict=True)
@@ -180,13 +186,17 @@ def _with_tokens(fitted: Rows, sides: list[BasisSide]) -> Rows:
 
 
 def _moments(stacks: StackPair, sides: list[BasisSide]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Second moments that do not depend on the order of tokens, neurons, experts or layers."""
+    """Second moments that do not depend on the order of tokens, neurons, experts or layers; of the longest rows, where
+    there are many.
+    """
     for role in ("token_embd", "output"):
         parts = [side.part(role) for side in sides]
-        rows = [None if part is None else side.rows(part) for side, part in zip(sides, parts, strict=True)]
+        rows = [
+            None if part is None else side.longest(part, TABLE_ROWS) for side, part in zip(sides, parts, strict=True)
+        ]
         if rows[0] is not None and rows[1] is not None:
-            x, y = (centred(each).astype(np.float64) for each in rows if each is not None)
-            yield x.T @ x, y.T @ y
+            x, y = (centred(each) for each in rows if each is not None)
+            yield _moment(x), _moment(y)
     for roles in (("ffn_gate",), ("ffn_up", "ffn_gate_up")):
         sums = []
         for side, stack in zip(sides, (stacks.a, stacks.b), strict=True):
@@ -194,10 +204,10 @@ def _moments(stacks: StackPair, sides: list[BasisSide]) -> Iterator[tuple[np.nda
             for layer in stack.layers.values():
                 for part in layer.values():
                     if part.role in roles and part.axes.count("residual") == 1 and len(part.shape) == 2:
-                        values = side.rows(part)
+                        values = side.longest(part, MOMENT_ROWS)
                         if values is not None:
-                            unit = scaled_rows(values).astype(np.float64)
-                            total = unit.T @ unit if total is None else total + unit.T @ unit
+                            moment = _moment(scaled_rows(values))
+                            total = moment if total is None else total + moment
             sums.append(total)
         if sums[0] is not None and sums[1] is not None:
             yield sums[0], sums[1]
@@ -215,9 +225,7 @@ def _first_rows(stacks: StackPair, sides: list[BasisSide]) -> tuple[Rows, Rows] 
         for order, layer in enumerate(chosen):
             firsts = first_matrices(stack.layers[layer])
             for part in firsts[:1] if len(chosen) > 1 else firsts:
-                if prod(part.shape) * 2 > WHOLE:
-                    continue
-                values = side.rows(part)
+                values = side.longest(part, max(1, MOST_ROWS // len(chosen)))
                 if values is not None:
                     fit = order % 2 == 0 if len(chosen) > 1 else part is firsts[0]
                     halves[2 * place + (0 if fit else 1)].append(scaled_rows(values))
@@ -226,7 +234,7 @@ def _first_rows(stacks: StackPair, sides: list[BasisSide]) -> tuple[Rows, Rows] 
         halves = [everything[0], everything[0], everything[1], everything[1]]
     if not all(halves):
         return None
-    fit_a, test_a, fit_b, test_b = (np.concatenate(half)[:MOST_ROWS] for half in halves)
+    fit_a, test_a, fit_b, test_b = (np.concatenate(half) for half in halves)
     return (fit_a, fit_b), (test_a, test_b)
 
 
@@ -250,3 +258,11 @@ def _tokens(q: Floats32, sides: list[BasisSide]) -> tuple[bool, float]:
     matched, others = (float(np.median(np.einsum("ij,ij->i", turned, np.roll(other, by, axis=0)))) for by in (0, 1))
     sizes = np.linalg.norm(centred(y)) / max(float(np.linalg.norm(centred(x))), 1e-30)
     return matched - others > SAME_TOKENS, float(sizes)
+
+
+def _moment(values: Floats32) -> np.ndarray:
+    """`values.T @ values` in float64, in float32 products where that would take minutes."""
+    if values.shape[1] <= WIDE:
+        exact = values.astype(np.float64)
+        return np.asarray(exact.T @ exact)
+    return np.asarray(values.T @ values, dtype=np.float64)

@@ -44,14 +44,27 @@ class BasisSide:
             inner = np.arange(part.shape[place], dtype=np.int64)
             values = unit_features(part, 1 - place, inner, self.checkpoint)
         elif place == 1:
-            values = unit_features(part, 1, rows, self.checkpoint)
-            values = None if values is None else np.ascontiguousarray(values.T)
+            inner = np.arange(part.shape[1], dtype=np.int64)
+            values = unit_features(part, 0, inner, self.checkpoint, units=rows)
         else:
             return None
         gain = None if self.folding is None else self.folding.gain_of(part)
         if values is None or gain is None:
             return values
         return values * gain
+
+    def longest(self, part: Part, most: int) -> Floats32 | None:
+        """The folded rows of largest norm, which are the same ones in any order and basis; all where they are few."""
+        if part.axes.index("residual") == 0 or part.shape[0] <= most:
+            values = self.rows(part)
+            return None if values is None else _longest(values, most)
+        kept = np.zeros((0, part.shape[1]), np.float32)
+        for start in range(0, part.shape[0], most):
+            block = self.rows(part, np.arange(start, min(start + most, part.shape[0]), dtype=np.int64))
+            if block is None:
+                return None
+            kept = _longest(np.concatenate([kept, block]), most)
+        return kept
 
 
 def first_matrices(layer: Mapping[str, Part]) -> list[Part]:
@@ -65,6 +78,14 @@ def first_matrices(layer: Mapping[str, Part]) -> list[Part]:
 
 def _rank(part: Part) -> int:
     return FIRST.index(part.role) if part.role in FIRST else len(FIRST)
+
+
+def _longest(values: Floats32, most: int) -> Floats32:
+    if len(values) <= most:
+        return values
+    norms = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    chosen: Floats32 = values[np.sort(np.argsort(-norms, kind="stable")[:most])]
+    return chosen
 
 
 def centred(values: Floats32) -> Floats32:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
-from fingerprints.alignment.axis_map import AxisMap
+from fingerprints.alignment.axis_map import AxisMap, Floats32
 from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
 from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns, head_sizes
@@ -42,6 +42,7 @@ def undo(
     settings: AlignmentSettings,
     *,
     thorough: bool,
+    guesses: Mapping[str, Floats32] | None = None,
 ) -> Undone | None:
     """Look for a basis of each tower's residual stream, and align in it; then turn heads back.
 
@@ -55,17 +56,21 @@ def undo(
         As for `align`.
     thorough : bool
         See `find_basis`.
+    guesses : mapping, optional
+        Bases that weights suggested already, by A's tower, for `find_basis` to try first.
 
     Returns
     -------
     Undone or None
         None where no layer of any tower has a counterpart afterwards.
     """
+    guesses = guesses or {}
     bases: dict[str, Basis] = {}
     for stacks in facing_stacks(*anatomies, pairing):
         widths = anatomies[0].towers[stacks.a.path].residual, anatomies[1].towers[stacks.b.path].residual
         if widths[0] == widths[1]:
-            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough)
+            guess = guesses.get(stacks.a.path)
+            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough, guess=guess)
             if found is not None:
                 bases[stacks.a.path] = found
     known = {
@@ -96,6 +101,7 @@ def undo(
 
 
 def _flips(basis: Basis) -> bool:
+    """Whether signs are turned: searches look at dimensions as they are, so that views have to turn them back."""
     return basis.signs is not None and bool((basis.signs < 0).any())
 
 
@@ -168,9 +174,11 @@ def _view(part: Part, basis: Basis, place: int) -> Rebased:
 def _with_heads(found: Alignment) -> tuple[Alignment, dict[tuple[str, int, int], dict[str, Turn]]]:
     """The alignment with the heads of B turned, where they are not in place already and turning explains them."""
     by_layers: dict[tuple[str, int, int], dict[str, Pair]] = {}
+    sampled = {(tower.path_a, *layers) for tower in found.towers for layers in tower.sampled}
     for pair in found.pairing.pairs:
         if (
-            pair.a.role in (*ROLES, FUSED)
+            (pair.a.tower, pair.a.layer, pair.b.layer) in sampled
+            and pair.a.role in (*ROLES, FUSED)
             and pair.a.layer is not None
             and pair.b.layer is not None
             and len(pair.a.shape) == 2

@@ -20,6 +20,8 @@ FLOOR = 0.08
 """Likeness under which no layer has a counterpart."""
 SHARE = 0.5
 """Of the typical likeness of matched layers: less is no counterpart."""
+REPEATED = 0.8
+"""Of the likeness of a layer's best counterpart, for another one to repeat it."""
 JUMP = 0.1
 """What a jump costs, as a share of the typical likeness."""
 NOBODY = -1
@@ -103,4 +105,9 @@ def _placed(table: Floats) -> list[int]:
     for row in range(outer - 1, 0, -1):
         place = int(came[row, place])
         path.append(place)
-    return [NOBODY if place == inner else place for place in reversed(path)]
+    found = [NOBODY if place == inner else place for place in reversed(path)]
+    best = {place: max(table[row, place] for row, other in enumerate(found) if other == place) for place in set(found)}
+    return [
+        NOBODY if place == NOBODY or table[row, place] < REPEATED * best[place] else place
+        for row, place in enumerate(found)
+    ]

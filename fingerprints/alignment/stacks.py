@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.pairing import Pairing
+from fingerprints.templates import spelt_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ def stack_of(anatomy: Anatomy, path: str) -> Stack:
     """The stack of layers at a tower's path, tensors of unknown role included."""
     prefix = f"{path}." if path else ""
     layers: dict[int, dict[str, Part]] = defaultdict(dict)
-    for name, part in anatomy.parts.items():
+    for part in anatomy.parts.values():
+        name = spelt_out(part.template, part.index)
         number, _, rest = name.removeprefix(prefix).partition(".")
         if name.startswith(prefix) and number.isascii() and number.isdigit() and rest:
             layers[int(number)][rest] = part
@@ -44,6 +46,16 @@ class StackPair:
     a: Stack
     b: Stack
     rests: Mapping[str, str]
+
+    def joined_by(self, pairing: Pairing) -> bool:
+        """Whether the pairing gives every layer of either side one of the other, whatever their numbers."""
+        found = {
+            (pair.a.layer, pair.b.layer)
+            for pair in pairing.pairs
+            if pair.a.tower == self.a.path and pair.b.tower == self.b.path and pair.a.layer is not None
+        }
+        ours, theirs = {layer for layer, _ in found}, {layer for _, layer in found}
+        return len(found) == len(ours) == len(theirs) and ours == {*self.a.layers} and theirs == {*self.b.layers}
 
 
 def facing_stacks(a: Anatomy, b: Anatomy, pairing: Pairing) -> tuple[StackPair, ...]:

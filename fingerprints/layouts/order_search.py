@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints.anatomy import Part
-from fingerprints.assignment import CLEAR, MARGIN
+from fingerprints.assignment import CLEAR
 from fingerprints.errors import CheckpointError
+from fingerprints.kernels.partners import MARGIN
 from fingerprints.layouts.layout_side import LayoutSide
 from fingerprints.layouts.row_map import RowMap
 from fingerprints.sampling import Half, units

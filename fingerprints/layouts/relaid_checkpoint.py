@@ -13,6 +13,7 @@ from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
 from fingerprints.layouts.views import View
 from fingerprints.readers.closing import Closing
 from fingerprints.readers.element_types import ELEMENT_TYPES
+from fingerprints.readers.in_order import InOrder, in_order
 from fingerprints.readers.row_numbers import row_list, row_range
 
 RUN_BYTES = 1 << 28
@@ -91,6 +92,10 @@ class RelaidCheckpoint(Closing):
             for at in range(0, whole, most):
                 yield flat[at : min(at + most, whole)]
             rest = flat[whole:]
+
+    def in_order(self, name: str) -> InOrder | None:
+        """Where the elements of a tensor lie one after another; None where they do not, and for views."""
+        return None if name in self._views else in_order(self._inner, name)
 
     def close(self) -> None:
         """Give file handles back."""

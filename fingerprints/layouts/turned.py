@@ -26,7 +26,7 @@ from fingerprints.checkpoint import TensorInfo
 from fingerprints.layouts.kernel_axes import ORDERS, KernelAxes, axes_of, plain, projections
 from fingerprints.layouts.layout_side import Collected, Fit, LayoutSide, Relaying
 from fingerprints.layouts.views import Flattened, Turned, seen_as
-from fingerprints.templates import SLOT, templates
+from fingerprints.templates import pieces, templates
 
 _LEAF = re.compile(r"(?<![^.])((?P<what>depthwise|pointwise|recurrent)_)?kernel$")
 
@@ -45,6 +45,8 @@ class TurnedMatrices:
         facing = _shapes(other)
         collected = Collected(side)
         for name, shown in told.items():
+            if not tensors[name].size:
+                continue
             axes = axes_of(name, tensors, facing) if _LEAF.search(name) else plain(tensors[name].shape)
             if axes is not None and collected.add(_turn(tensors[name], shown, axes)):
                 for bias in _by_heads(name, tensors):
@@ -137,7 +139,7 @@ def _output_first(side: LayoutSide) -> set[str]:
 
 def _stack(template: str) -> str:
     """Path of the modules that are numbered alike; the template's own where nothing is numbered."""
-    return template.partition(SLOT)[0]
+    return pieces(template)[0]
 
 
 def _by_role(side: LayoutSide, other: LayoutSide | None) -> list[Part]:

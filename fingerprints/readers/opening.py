@@ -10,9 +10,11 @@ from fingerprints.checkpoint import Checkpoint, Finding, Origin, WeightSet
 from fingerprints.errors import CheckpointError
 from fingerprints.readers.choosing import choose, container_of, listing
 from fingerprints.readers.config import PARAMS, read_config
+from fingerprints.readers.empty_shape import refuse_impossible
 from fingerprints.readers.folder import find_sets
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder, rank_of
 from fingerprints.readers.gguf_claims import claimed_config
+from fingerprints.readers.name_length import require_short
 from fingerprints.readers.packed import SCHEMES, unpack
 from fingerprints.readers.pipeline import FORMAT as PIPELINE
 from fingerprints.readers.pipeline import INDEX_NAME, PipelineCheckpoint, pipeline_parts
@@ -55,6 +57,8 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
         return inner.with_origin(origin) if isinstance(inner, StoredCheckpoint) else inner
     contents = read_set(chosen)
     label, tensors = container_of(contents, label, chosen, found)
+    require_short(tensors, place)
+    tensors = refuse_impossible(tensors, place)
     config, findings = read_config(chosen.folder)
     config = {**claimed_config(contents.metadata), **config}
     findings += [*contents.findings, *set_findings(place, found, chosen, tensors)]

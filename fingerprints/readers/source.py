@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -88,6 +89,13 @@ class SourceFile:
                 offset += count
         except OSError as error:
             raise _unreadable(self.path, error) from error
+
+    def prefetch(self, offset: int, count: int) -> None:
+        """Ask the system, where it can be asked, to fetch these bytes from the disk while others are worked on."""
+        if hasattr(os, "posix_fadvise"):
+            handle = self._handle if self._handle is not None else self._open()
+            with suppress(OSError):
+                os.posix_fadvise(handle, offset, count, os.POSIX_FADV_WILLNEED)
 
     def check(self) -> None:
         """Raise CorruptCheckpoint if size or modification time are no longer those of the opened file."""

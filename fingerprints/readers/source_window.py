@@ -30,6 +30,10 @@ class SourceWindow(SourceFile):
             )
         self._source.read_into(view, self._start + offset)
 
+    def prefetch(self, offset: int, count: int) -> None:
+        """Ask the system to fetch these bytes from the disk while others are worked on."""
+        self._source.prefetch(self._start + offset, count)
+
     def check(self) -> None:
         """Raise CorruptCheckpoint if the file is no longer the one that was opened."""
         self._source.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from fingerprints.checkpoint import Array, Origin, TensorInfo
 from fingerprints.errors import UsageError
 from fingerprints.readers.closing import Closing
+from fingerprints.readers.in_order import InOrder, StoredInOrder
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.row_numbers import row_list, row_range
 from fingerprints.readers.row_tensor import RowTensor
@@ -81,6 +83,12 @@ class StoredCheckpoint(Closing):
         for block in self._find(name).blocks(max_bytes):
             yield self._counted(block)
 
+    def in_order(self, name: str) -> InOrder | None:
+        """Where the elements of a tensor lie one after another; None where they do not."""
+        stored = self._find(name)
+        found = stored.in_order() if isinstance(stored, StoredInOrder) else None
+        return None if found is None else replace(found, read=self._count)
+
     def close(self) -> None:
         """Give all file handles back."""
         for source in self._sources:
@@ -96,6 +104,9 @@ class StoredCheckpoint(Closing):
 
     def _counted(self, read: tuple[Array, int]) -> Array:
         array, count = read
+        self._count(count)
+        return array
+
+    def _count(self, count: int) -> None:
         with self._lock:
             self._bytes_read += count
-        return array

@@ -14,6 +14,7 @@ from fingerprints.errors import UnreadableTensor
 from fingerprints.readers import strided
 from fingerprints.readers.decoded_tensor import unreadable
 from fingerprints.readers.element_types import ElementType
+from fingerprints.readers.in_order import InOrder
 from fingerprints.readers.source import Region, SourceFile
 
 
@@ -100,6 +101,15 @@ class StoredTensor:
                 itemsize,
             )
             yield self.element.decode(raw, (prod(shape),), swap=self.swap), count
+
+    def in_order(self) -> InOrder | None:
+        """Where the elements lie one after another, as numpy holds them; None where they do not."""
+        kind, one_byte = self.element.numpy, self.element.bits == 8
+        if self.fault is not None or self.strides is not None or not isinstance(self.region, SourceFile):
+            return None
+        if kind is None or self.element.bits < 8 or self.element.name == "BOOL" or (self.swap and not one_byte):
+            return None
+        return InOrder(source=self.region, offset=self.offset, dtype=kind, count=self.info.size)
 
     def unreadable(self, reason: str) -> UnreadableTensor:
         """Return the error that says why this tensor, and no other, cannot be read."""

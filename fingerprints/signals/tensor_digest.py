@@ -88,7 +88,7 @@ def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
     if pair.a.shape != pair.b.shape:
         return NOTHING
     counts = np.zeros(5, dtype=np.int64)
-    for block_a, block_b in _alongside(a.blocks(pair.a.name, BLOCK), b.blocks(pair.b.name, BLOCK)):
+    for block_a, block_b in alongside(a.blocks(pair.a.name, BLOCK), b.blocks(pair.b.name, BLOCK)):
         counts += (block_a.size, *count_equal(block_a, block_b, pair.a.info.dtype, pair.b.info.dtype))
         if counts[2] < counts[0]:
             break
@@ -97,7 +97,7 @@ def full_equality(pair: Pair, a: Checkpoint, b: Checkpoint) -> Equality:
     return Equality(compared=compared, exact=exact, close=close, lost_a=lost_a, lost_b=lost_b, complete=complete)
 
 
-def _alongside(a: Iterator[Array], b: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
+def alongside(a: Iterator[Array], b: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
     """The same elements of two tensors, whose blocks need not be of one length."""
     left, right = next(a, None), next(b, None)
     while left is not None and right is not None:

@@ -10,6 +10,7 @@ from fingerprints.values import PRECISION
 from provenance.judgement import Judgement
 from provenance.kinds.quantised import ARITHMETIC, explains
 from provenance.observation import Observation, weighted_median
+from provenance.operations import Operation, adapter_rank, explained, share
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds
 
@@ -40,8 +41,11 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     effect = judgement.strength.effect
     if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:
         return None
-    if observed.change_rank_share is None or observed.change_rank_share < limits.low_rank_share:
+    items = explained(observed)
+    trained = {Operation.FULL} if adapter_rank(items) is not None else {Operation.FULL, Operation.LOW_RANK}
+    if sum(share(items, operation) for operation in trained) < limits.trained_share:
         return None
+    directions = sorted(item.change.spectrum.share for item in items if trained & item.operations)
     looked_at = sum(item.pair.a.info.size for item in observed.measured.values())
     untouched = sum(observed.pair_of[name].a.info.size for name in observed.equal_tensors)
     change = weighted_median([(rounded(item.relative_change), item.pair.a.info.size) for item in changed])
@@ -49,5 +53,5 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         kind="fine_tune" if effect >= limits.fine_tune_effect else "continued_pretraining",
         parameters={"relative_change": change, "untouched_share": rounded(untouched / looked_at)},
         evidence=f"{len(changed)} of {len(observed.measured)} learned tensors changed, by a median of {change:.3g} of "
-        f"their norm; {observed.change_rank_share:.0%} of the directions hold 99 % of the change",
+        f"their norm; {directions[len(directions) // 2]:.0%} of the directions hold 99 % of the change",
     )

@@ -1,6 +1,7 @@
-"""Kind `quantised`: the weights of one side are stored in few bits, by the container's own word.
+"""Kind `quantised`: the weights of one side are stored in few bits, by the container's own word or by their grid.
 
-Values that were rounded and stored as plain floats again carry no such word, and are not named here.
+Values that were rounded and stored as plain floats again carry no such word: they are told by the few levels that a
+group of neighbours takes.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from fingerprints.checkpoint import Encoding
 from fingerprints.pairing import Pair
 from provenance.judgement import Judgement
 from provenance.observation import Observation
+from provenance.operations import Operation, explained, share
 from provenance.result import Kind, Relation
+from provenance.thresholds import thresholds
 
 LARGEST_ERROR = 0.35
 """Relative change beyond which nothing is put down to rounding."""
+MOST = 0.5
+"""Share of the changed matrices' elements that must lie on a grid."""
 ARITHMETIC = 1e-6
 """Relative change that float32 arithmetic in another order leaves."""
 
@@ -51,7 +56,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
                 counted[part.info.encoding] += part.info.size
     side, counted = max(zip("ab", encodings, strict=True), key=lambda item: (item[1].total(), item[0]))
     if not counted:
-        return None
+        return _by_grid(observed)
     encoding, size = max(counted.items(), key=lambda item: (item[1], item[0].scheme))
     return Kind(
         kind="quantised",
@@ -63,4 +68,30 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         },
         evidence=f"{size / counted.total():.0%} of the encoded parameters of {side.upper()} are {encoding.scheme}",
         packaging=False,
+    )
+
+
+def _by_grid(observed: Observation) -> Kind | None:
+    """Values of one side that lie on a grid though they are stored as plain floats."""
+    items = explained(observed)
+    if share(items, Operation.GRID) < MOST:
+        return None
+    found = [item for item in items if Operation.GRID in item.operations]
+    grids = Counter((item.change.quantised_side, item.change.grid) for item in found)
+    (side, grid), count = max(grids.items(), key=lambda entry: (entry[1], str(entry[0])))
+    if grid is None or side is None:
+        return None
+    known = sorted(item.change.nearest for item in found if item.change.nearest is not None)
+    plain = known[len(known) // 2] >= thresholds().nearest_level if known else None
+    return Kind(
+        kind="quantised",
+        parameters={
+            "bits": grid.bits,
+            "group_size": grid.group_size,
+            "scheme": grid.scheme,
+            "side": side,
+            "rounding": {True: "to nearest", False: "error-compensated", None: None}[plain],
+            "child": side,
+        },
+        evidence=f"the values of {count} matrices of {side.upper()} lie on a grid of {grid.bits} bits",
     )

@@ -71,4 +71,4 @@ def shown(where: dict[str, Any], found: AxisMap) -> dict[str, Any]:
         "in_order": found.in_order,
         "effect": None if found.effect is None else rounded(found.effect),
         "kept": kept,
-    }
+    } | ({"sought": found.sought} if found.sought else {})

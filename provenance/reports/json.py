@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fingerprints.errors import UsageError
+from provenance.decomposition.result import Decomposition
 from provenance.inspection import Inspection
 from provenance.result import SCHEMA_VERSION, Result, to_json
 
 
-def encode(document: Result | Inspection) -> str:
+def encode(document: Result | Inspection | Decomposition) -> str:
     """`document` as JSON text, indented, with a final newline.
 
     Raises
@@ -26,7 +27,8 @@ def encode(document: Result | Inspection) -> str:
         When a measured number is not finite: what could not be measured has to say so instead.
     """
     plain = to_json(document)
-    plain["claims"] = _tame(plain["claims"])
+    if "claims" in plain:
+        plain["claims"] = _tame(plain["claims"])
     plain = {"schema_version": plain.pop("schema_version"), **plain}
     return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 

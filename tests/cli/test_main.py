@@ -53,9 +53,36 @@ def test_quiet_is_one_line_of_three_fields(compare_gives, capsys) -> None:
     assert capsys.readouterr().out == "derived log10_p=-312.4 kinds=fine_tune,renamed\n"
 
 
+def test_a_table_is_written_beside_the_report(compare_gives, capsys, tmp_path: Path) -> None:
+    compare_gives(derived())
+    assert run(["compare", "a", "b", "-q", "--full", "--table", str(tmp_path / "rows.csv")]) == 0
+    assert (tmp_path / "rows.csv").read_text().startswith("a,b,shape,")
+    assert capsys.readouterr().out.startswith("derived ")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--table", "rows.csv"], "--table needs every value"),
+        (["--spectrum"], "--spectrum needs every value"),
+        (["--full", "--table", "rows.txt"], "suffix of no known table"),
+        (["--full", "--table", "nowhere/rows.csv"], "its folder does not exist"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused_before_the_work(compare_gives, capsys, words, complaint: str) -> None:
+    calls = compare_gives(derived())
+    assert run(["compare", "a", "b", *words]) == 2
+    err = capsys.readouterr().err
+    assert complaint in err
+    assert "hint: " in err
+    assert calls == []
+
+
 def test_options_reach_the_comparison(compare_gives) -> None:
     calls = compare_gives(derived())
-    words = "compare a b -q --rows 8 --layers 1 --full --alpha 1e-3 --sample-seed 7 --time-limit 2.5 --threads 3"
+    words = (
+        "compare a b -q --rows 8 --layers 1 --full --spectrum --alpha 1e-3 --sample-seed 7 --time-limit 2.5 --threads 3"
+    )
     words += " --subtree a=tower. --variant ema --map x=y --map z= --device auto"
     assert run(words.split()) == 0
     assert calls == [
@@ -66,6 +93,7 @@ def test_options_reach_the_comparison(compare_gives) -> None:
                 rows=8,
                 layers=1,
                 full=True,
+                spectrum=True,
                 alpha=1e-3,
                 sample_seed=7,
                 time_limit=2.5,

@@ -100,6 +100,12 @@ def test_progress_shows_on_a_terminal_only() -> None:
     assert b"reading" not in done.stdout + done.stderr
 
 
+def test_bytes_are_counted_as_bytes() -> None:
+    text = on_a_terminal("derived", "compare", "a", "b", "--full")[1]
+    assert "0.5/2.0 GB" in text
+    assert "every value" not in on_a_terminal("derived", "compare", "a", "b")[1]
+
+
 @pytest.mark.parametrize(("condition", "code"), [("independent", 0), ("derived", 1)])
 def test_a_reader_that_has_gone_is_no_error(condition: str, code: int) -> None:
     reader, writer = os.pipe()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +91,17 @@ def test_gpt2_stores_inputs_first(prefix: str) -> None:
     assert {name: place(anatomy, prefix + name) for name in expected} == expected
     assert anatomy.towers[tower].input_first
     assert anatomy.parts[f"{prefix}h.1.attn.bias"].role is None, "a causal mask is not the bias of a module"
+
+
+@pytest.mark.parametrize("glued", ["h{}.", "h_{:02}.", "layer{}."])
+def test_numbers_glued_to_words_change_no_role(glued: str) -> None:
+    shapes = architectures.gpt2(layers=6)
+    becomes = {name: re.sub(r"h\.(\d)\.", lambda found: glued.format(int(found[1])), name) for name in shapes}
+    plain, found = anatomy_of(shapes), anatomy_of({becomes[name]: shape for name, shape in shapes.items()})
+    assert len(found.towers) == 1
+    for name, part in plain.parts.items():
+        other = found.parts[becomes[name]]
+        assert (other.role, other.layer, other.axes) == (part.role, part.layer, part.axes)
 
 
 def test_the_first_qwen_has_gpt2s_names_and_ordinary_matrices() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -93,9 +94,11 @@ def test_equal_names_are_not_questioned() -> None:
 
 
 def test_too_many_alike_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fingerprints.assignment.LARGEST_CLASS", 4)
-    one = {f"a{k}q.w": np.random.default_rng(k).standard_normal((16, 16)) for k in range(5)}
+    copy = np.random.default_rng(0).standard_normal((16, 16))
+    one = {f"a{k}q.w": copy for k in range(5)}
     other, _ = shuffled_names(one)
+    assert assigned(one, other).crowded == ()
+    monkeypatch.setattr("fingerprints.kernels.partners.MOST", 4)
     assert assigned(one, other).crowded == ("16x16",)
 
 
@@ -115,6 +118,102 @@ def test_complex_tensors_among_real_ones_do_no_harm() -> None:
     real = {f"{name}.w": rng.standard_normal((16, 16)) for name in ("one", "two")}
     mixed = {"three.w": real["one.w"].astype(np.complex64), "four.w": real["two.w"]}
     assert len(assigned(real, mixed).pairing.pairs) == 2
+
+
+@pytest.mark.parametrize("length", [48, 96, 384])
+def test_vectors_alone_are_resolved_however_short(length: int) -> None:
+    """Gains and biases whose names say nothing, after a fine-tune of a tenth of their spread."""
+    rng = np.random.default_rng(0)
+    original = {f"bias{k}q": rng.standard_normal(length) for k in range(20)}
+    original |= {f"gain{k}q": 1 + 0.05 * rng.standard_normal(length) for k in range(20)}
+    other, becomes = shuffled_names(trained_on(original, 0.1))
+    found = assigned(original, other)
+    assert names(found) == becomes
+    assert {pair.basis for pair in found.pairing.pairs} == {PairBasis.WEIGHTS}
+
+
+def test_constants_find_equal_constants() -> None:
+    original = gaussian(LLAMA, 0)
+    for layer in range(3):
+        original[f"model.layers.{layer}.input_layernorm.weight"] = np.ones(64, np.float32)
+        original[f"model.layers.{layer}.post_attention_layernorm.weight"] = np.zeros(64, np.float32)
+    other, _ = shuffled_names(original)
+    found = assigned(original, other)
+    assert len(found.pairing.pairs) == len(original)
+    for pair in found.pairing.pairs:
+        assert np.array_equal(original[pair.a.name], other[pair.b.name])
+
+
+def test_biases_follow_the_norm_that_was_found() -> None:
+    """Zero at first, changed by training: nothing but their module tells whose they are."""
+    rng = np.random.default_rng(0)
+    one = {f"old.ln{k}.weight": 1 + 0.1 * rng.standard_normal(96) for k in range(6)}
+    one |= {f"old.ln{k}.bias": np.zeros(96) for k in range(6)}
+    becomes = {f"old.ln{k}.{leaf}": f"new.scale{'fbdace'[k]}.{leaf}" for k in range(6) for leaf in ("weight", "bias")}
+    other = {new: one[old] + 0.01 * rng.standard_normal(96) for old, new in becomes.items()}
+    assert names(assigned(one, other)) == becomes
+
+
+def test_what_the_weights_leave_open_goes_to_the_closest_and_is_marked() -> None:
+    original = gaussian(LLAMA, 0)
+    gains = [name for name in original if "norm" in name]
+    other, becomes = shuffled_names(
+        {
+            name: (
+                each
+                + (0.3 if name in gains else 0.1) * each.std() * np.random.default_rng(k).standard_normal(each.shape)
+            ).astype(np.float32)
+            for k, (name, each) in enumerate(original.items())
+        }
+    )
+    found = assigned(
+        {name: each[:20] if name in gains else each for name, each in original.items()},
+        {new: other[new][:20] if old in gains else other[new] for old, new in becomes.items()},
+    )
+    short = [pair for pair in found.pairing.pairs if pair.a.name in gains]
+    assert names(found) == becomes
+    assert any(pair.basis is PairBasis.SHAPE and pair.ambiguous for pair in short)
+    assert found.undecided == sum(pair.basis is PairBasis.SHAPE for pair in short)
+
+
+def test_layers_in_another_order_under_other_names() -> None:
+    original = gaussian(llama_shapes(layers=6, hidden=64, mlp=96, heads=4, kv_heads=4, vocabulary=128), 0)
+    order = [3, 0, 5, 1, 4, 2]
+    becomes = {
+        name: re.sub(r"layers\.(\d)", lambda found: f"cell.{order[int(found[1])]}", name).replace("_proj", "x")
+        for name in original
+    }
+    later = trained_on(original, 0.1)
+    assert names(assigned(original, {becomes[name]: later[name] for name in sorted(later)})) == becomes
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [3, 0, 5, 1, 4, 2]])
+def test_layers_follow_one_matrix_of_theirs_where_only_a_prefix_was_renamed(order: list[int]) -> None:
+    original = gaussian(llama_shapes(layers=6, hidden=64, mlp=96, heads=4, kv_heads=4, vocabulary=128), 0)
+    becomes = {
+        name: re.sub(r"model.layers\.(\d)", lambda found: f"net.cell.{order[int(found[1])]}", name) for name in original
+    }
+    later = trained_on(original, 0.1)
+    found = assigned(original, {becomes[name]: later[name] for name in sorted(later)})
+    assert names(found) == becomes
+    assert found.pairing.searched is (order != sorted(order))
+    other = assigned(original, {becomes[name]: each for name, each in gaussian(original_shapes(original), 1).items()})
+    assert not other.pairing.searched
+    assert other.undecided == 0
+    assert {pair.basis for pair in other.pairing.pairs if pair.renamed} == {PairBasis.PREFIX}
+
+
+def original_shapes(values: Values) -> dict[str, tuple[int, ...]]:
+    return {name: each.shape for name, each in values.items()}
+
+
+def test_a_slice_of_a_deeper_model_keeps_its_layers_though_ranks_say_otherwise() -> None:
+    deep = gaussian(llama_shapes(layers=5, hidden=64, mlp=96, heads=4, kv_heads=4, vocabulary=128), 0)
+    first = {name: each for name, each in deep.items() if ".4." not in name}
+    last = {name: each for name, each in trained_on(deep, 0.1).items() if ".0." not in name}
+    found = names(assigned(first, last))
+    matrices = [name for name in first if name in last and first[name].ndim == 2]
+    assert {name: found[name] for name in matrices} == {name: name for name in matrices}
 
 
 def disturbed(values: Values, seed: int) -> Values:

@@ -19,6 +19,7 @@ from fingerprints.measurement import Measurement, MeasureSettings, measure
 from fingerprints.pairing import pair_parts
 from fingerprints.readers import open_checkpoint
 from fingerprints.samples import SampleSettings
+from fingerprints.sampling import Half, in_half
 from tests import architectures
 from tests.checkpoints import llama_shapes, write_values
 from tests.in_memory import InMemory, gaussian
@@ -230,6 +231,22 @@ def test_tables_that_were_not_learned_are_no_evidence() -> None:
     assert item.equality.identical
     assert item.not_learned == "it is a table of waves"
     assert not any("model.embed_positions.weight" in test.tensors for test in found.tests)
+
+
+def test_after_a_search_vectors_are_ranked_by_the_entries_that_it_did_not_see() -> None:
+    one, other = RELATIVES
+    shown = in_half(np.arange(64), Half.TEST)
+    copied = {name: np.where(shown, each, one[name]) if each.shape == (64,) else each for name, each in other.items()}
+    how = MeasureSettings(layers=None, sample=SampleSettings(half=Half.TEST))
+    found, kept = (
+        {item.pair.a.name: item for item in compared(one, side, how).tensors if item.pair.a.shape == (64,)}
+        for side in (copied, other)
+    )
+    for name, item in found.items():
+        truth = stats.spearmanr(one[name][shown], other[name][shown]).statistic
+        assert item.rank_correlation == pytest.approx(truth)
+        assert item.rank_correlation == kept[name].rank_correlation
+        assert item.ranked == shown.sum()
 
 
 def test_the_time_limit_stops_what_has_not_begun() -> None:

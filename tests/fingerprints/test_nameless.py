@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from fingerprints.anatomy import PartKind, build_anatomy
 from fingerprints.assignment import assign
 from fingerprints.axes import plan_axes
+from fingerprints.measurement import MeasureSettings, measure
 from fingerprints.pairing import pair_parts
-from tests.checkpoints import llama_shapes
+from fingerprints.samples import SampleSettings
+from fingerprints.sampling import Half
+from tests.checkpoints import llama_shapes, renamed
 from tests.in_memory import InMemory, gaussian
 
 LLAMA = gaussian(llama_shapes(layers=2, hidden=64, mlp=96, heads=4, kv_heads=4, vocabulary=128), 0)
@@ -35,3 +39,25 @@ def test_axes_are_known_if_they_are_on_one_side() -> None:
             assert pair.a.axes == pair.b.axes
             assert plans[pair.a.name].tests
             assert (pair.a.name in first, pair.b.name in second) == (True, True)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_other_words_change_no_test(turned: bool) -> None:
+    """Names that no table knows, on one side: every axis is tested as it would be under the known ones."""
+    words = {"model.layers": "trunk.cell", "self_attn": "mixer", "_proj": "x", "mlp": "wide", "layernorm": "scale"}
+    rng = np.random.default_rng(1)
+    later = {name: (each + 0.01 * rng.standard_normal(each.shape)).astype(np.float32) for name, each in LLAMA.items()}
+    other = renamed(later, words)
+    found = statistics(other, LLAMA) if turned else statistics(LLAMA, other)
+    assert found == (statistics(later, LLAMA) if turned else statistics(LLAMA, later))
+    assert max(z for *_, z in found) > 8
+
+
+def statistics(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> list[tuple[str, str, float]]:
+    """Signal, scope and z of every test on the half that searches do not see."""
+    left, right = InMemory(a), InMemory(b)
+    anatomies = build_anatomy(left), build_anatomy(right)
+    pairing = assign(pair_parts(*anatomies), left, right).pairing
+    settings = MeasureSettings(sample=SampleSettings(half=Half.TEST), layers=None)
+    tests = measure(pairing, anatomies, (left, right), settings).tests
+    return sorted((test.signal, test.scope, round(test.statistics.z, 6)) for test in tests)
