@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fingerprints.errors import UsageError
+from provenance.jobs.category import Category
 from provenance.options import Sided
 from provenance.result import Relation
 from provenance.writing import check_destination
@@ -179,3 +180,37 @@ def not_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
     """
     if first[1] and second[1]:
         raise UsageError(f"{first[0]} and {second[0]} contradict each other", hint="give one of them")
+
+
+def categories(words: Sequence[str]) -> frozenset[Category]:
+    """The categories of errors in `--retry`, comma separated or repeated.
+
+    Raises
+    ------
+    UsageError
+        When a name is none of them.
+    """
+    known = {category.value: category for category in Category}
+    names = [name.strip() for word in words for name in word.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--retry {name!r} is no category of errors", hint=f"known: {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def conditions(words: Sequence[str], fields: Sequence[str]) -> Mapping[str, str]:
+    """`FIELD=VALUE` pairs.
+
+    Raises
+    ------
+    UsageError
+        When a word is no pair, or names no field, or a field twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not equals or field not in fields:
+            raise UsageError(f"--where {word!r} names no field", hint=f"write FIELD=VALUE; fields: {', '.join(fields)}")
+        if pairs.setdefault(field, value) != value:
+            raise UsageError(f"--where names {field} twice", hint="use * and ? where several values are meant")
+    return pairs

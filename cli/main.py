@@ -15,6 +15,10 @@ import typer
 from cli.commands.compare import compare
 from cli.commands.decompose import decompose
 from cli.commands.inspect import inspect
+from cli.commands.matrix import matrix
+from cli.commands.results import results
+from cli.commands.scan import scan
+from cli.commands.tree import tree
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, complain, emit
@@ -26,6 +30,10 @@ app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pre
 app.command("compare")(compare)
 app.command("decompose")(decompose)
 app.command("inspect")(inspect)
+app.command("scan")(scan)
+app.command("results")(results)
+app.command("matrix")(matrix)
+app.command("tree")(tree)
 
 
 def _print_version(wanted: bool) -> None:
