@@ -51,7 +51,7 @@ class _Drawing:
                 stack.pop()
                 continue
             other = edge.b if edge.a == name else edge.a
-            mark = "--" if not edge.directed else "->" if edge.a == name else "<-"
+            mark = "->" if edge.directed else "--"
             seen = other in self._drawn
             words = f" ({', '.join(edge.kinds)})" if edge.kinds else ""
             again = " (above)" if seen else ""
@@ -61,14 +61,16 @@ class _Drawing:
                 stack.append((other, iter(self._ahead(other)), indent + (blank if last else bar) + "   "))
 
     def _ahead(self, name: str) -> list[tuple[Edge | None, bool]]:
-        """Edges that do not lead back to where the walk came from, and whether each is the last."""
-        edges = [edge for edge in self._around[name] if not self._came_by(edge, name)]
-        return [(edge, place == len(edges) - 1) for place, edge in enumerate(edges)]
+        """Edges that lead on from `name`, and whether each is the last: arrows along their way, others if they are new.
 
-    def _came_by(self, edge: Edge, name: str) -> bool:
-        """Whether `edge` was drawn from its other end: a child that is drawn is mentioned again, a parent is not."""
-        other = edge.b if edge.a == name else edge.a
-        return other in self._drawn and not (edge.directed and edge.a == name)
+        Another parent of a merge is no way on: it is drawn where it belongs, and mentions the merge.
+        """
+        edges = [
+            edge
+            for edge in self._around[name]
+            if (edge.a == name if edge.directed else {edge.a, edge.b} - {name} - self._drawn)
+        ]
+        return [(edge, place == len(edges) - 1) for place, edge in enumerate(edges)]
 
     def _title(self, node: Node) -> str:
         # A name with a line break in it would draw branches of its own.

@@ -2,10 +2,11 @@
 
 Squared distances add up along a lineage, for changes made independently of one another are nearly at right angles; the
 spanning tree of least total distance therefore keeps each model next to its parent. Training on the same text bends
-that rule, so that pairs which one plain operation explains (an adapter, a grid, a mask) are joined first: such a change
-does not survive a detour over a sibling. A model on the straight line between two others, which a fourth sees in
-different directions, is a merge of those two. An edge has an arrow where the change itself tells which way it went; and
-since a model that is no merge has one parent, an arrow into a model turns its other edges outward.
+that rule, so that pairs which one plain operation explains (an adapter, a grid, a mask) count as somewhat shorter: such
+a change does not survive a detour over a sibling. A model on the straight line between two others, which a fourth sees
+in different directions, is a merge of those two. An edge has an arrow where the change itself tells which way it went.
+A model that is no merge has one parent: of several arrows into it the shortest counts, and turns its other edges
+outward.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ APART: Final = 0.6
 TRAINED: Final = frozenset({"fine_tune", "continued_pretraining"})
 """Kinds that change everything, and in no way of their own."""
 PACKAGING: Final = frozenset({"renamed", "resharded", "container", "dtype_cast"})
+PLAIN: Final = 0.75
+"""What the distance of a pair that a plain operation explains is multiplied by: changes that lean towards one another
+by a cosine of .5 shorten the distance of siblings by as much."""
 NEAR: Final = 0.3
 """Of the distance between two parents, what both must be away from the model that they are seen from."""
 
@@ -50,10 +54,10 @@ def reconstruct(models: Collection[str], pairs: Sequence[Pair]) -> Graph:
     """
     names = _folded(models, pairs)
     known: dict[_Key, Pair] = {}
-    for pair in pairs:
+    for pair in sorted(pairs, key=lambda pair: len(pair.kinds)):
         a, b = names[pair.a], names[pair.b]
         key = frozenset((a, b))
-        # Duplicates are compared with others as often as there are of them: one comparison stands for all.
+        # Duplicates are compared with others as often as there are of them: the pair with least packaging counts.
         if pair.is_shared and a != b and key not in known:
             known[key] = replace(pair, a=a, b=b)
     merges = _merges(known)
@@ -137,15 +141,30 @@ def _circular(child: str, merges: Mapping[str, _Key]) -> bool:
 def _spanning(known: Mapping[_Key, Pair], *, without: Collection[str]) -> list[_Key]:
     """Kruskal's algorithm: the edges of the shortest trees, but for models whose parents are known."""
 
-    def length(key: _Key) -> tuple[bool, float, list[str]]:
-        pair = known[key]
-        operations = set(pair.kinds) - PACKAGING
-        plain = bool(operations) and not operations & TRAINED
-        return not plain, math.inf if pair.distance is None else pair.distance, sorted(key)
+    def length(key: _Key) -> tuple[float, list[str]]:
+        return _length(known[key]), sorted(key)
 
-    order = sorted((key for key in known if not key & set(without)), key=length)
+    kept = _one_parent_each([key for key in known if not key & set(without)], known)
+    order = sorted(kept, key=length)
     sets = _Sets({name for key in order for name in key})
     return [key for key in order if sets.join(*sorted(key))]
+
+
+def _one_parent_each(keys: Sequence[_Key], known: Mapping[_Key, Pair]) -> list[_Key]:
+    """All pairs but those whose arrow ends where a shorter one does: a relative of the parent also leads there."""
+    nearest: dict[str, _Key] = {}
+    for key in sorted(keys, key=lambda key: (_length(known[key]), sorted(key))):
+        edge = _edge(known[key], directed=None)
+        if edge.directed:
+            nearest.setdefault(edge.b, key)
+    return [key for key in keys if not (edge := _edge(known[key], directed=None)).directed or nearest[edge.b] == key]
+
+
+def _length(pair: Pair) -> float:
+    if pair.distance is None:
+        return math.inf
+    operations = set(pair.kinds) - PACKAGING
+    return pair.distance * (PLAIN if operations and not operations & TRAINED else 1.0)
 
 
 def _oriented(edges: Sequence[Edge], *, merges: Collection[str]) -> list[Edge]:

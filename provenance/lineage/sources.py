@@ -52,13 +52,12 @@ def graph_of_rows(rows: Iterable[Row]) -> Graph:
     duplicates: dict[str, list[str]] = {}
     edges = []
     for row in done:
-        if row.base is None:
-            duplicates.setdefault(row.target, [])
-        elif row.relation == Relation.IDENTICAL:
+        if row.base is not None and row.relation == Relation.IDENTICAL:
             duplicates.setdefault(row.base, []).append(row.target)
-        elif row.relation == Relation.DERIVED:
+            continue
+        duplicates.setdefault(row.target, [])
+        if row.base is not None and row.relation == Relation.DERIVED:
             duplicates.setdefault(row.base, [])
-            duplicates.setdefault(row.target, [])
             edges.append(_edge(row, row.base))
     nodes = tuple(
         Node(name=name, duplicates=tuple(sorted({*others} - {name}))) for name, others in sorted(duplicates.items())

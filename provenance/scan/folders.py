@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,9 @@ _WEIGHTS: Final = (
     ".npz",
     ".distcp",
 )
+_WHOLE: Final = ".gguf"
+"""Files of this format carry their configuration: several side by side are several models."""
+_SHARD: Final = re.compile(r"-\d+-of-\d+\.")
 _OWN: Final = frozenset({"config.json", "params.json", "adapter_config.json", "model_index.json", "tokenizer.json"})
 
 
@@ -42,6 +46,7 @@ def _below(folder: Path, depth: int) -> list[Path]:
     weights = [file for file in files if file.name.lower().endswith(_WEIGHTS)]
     own = any(file.name in _OWN for file in files)
     if own or not folders or depth >= DEEPEST or any(each.name in PARTS for each in folders):
-        alone = not own and depth == 0 and len(weights) > 1
-        return weights if alone else [folder]
+        several = len(weights) > 1 and all(each.name.lower().endswith(_WHOLE) for each in weights)
+        sharded = any(_SHARD.search(each.name) for each in weights)
+        return weights if several and not sharded and not own else [folder]
     return [*weights, *(model for each in folders for model in _below(each, depth + 1))]
