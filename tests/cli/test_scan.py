@@ -46,7 +46,7 @@ def test_a_scan_and_its_results(place: Path, tmp_path: Path, capsys: pytest.Capt
     assert run(["results", str(results)]) == 0
     assert "3 targets: 1 derived, 1 error (unsupported), 1 independent" in capsys.readouterr().out
     assert run(["tree", str(results)]) == 0
-    assert "acme/base\n└─-- " in capsys.readouterr().out
+    assert "acme/base\n└─-> " in capsys.readouterr().out
 
 
 def test_a_policy_that_is_broken_is_exit_code_1(
