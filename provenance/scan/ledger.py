@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -45,20 +45,17 @@ class Ledger:
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
         self.path = path
-        self._lock: sqlite3.Connection | None = None
         if write:
             check_destination(path)
         elif not path.is_file():
             raise UsageError(f"there are no results at {path}", hint="`provenance scan --results FILE` makes them")
-        with self._explained():
+        with self._explained(), ExitStack() as opened:
             if write:
-                self._lock = self._locked()
-            self._database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-            try:
-                self._prepare(write=write)
-            except BaseException:
-                self.close()
-                raise
+                opened.enter_context(closing(self._locked()))
+            database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+            self._database = opened.enter_context(closing(database))
+            self._prepare(write=write)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -70,9 +67,7 @@ class Ledger:
 
     def close(self) -> None:
         """Give the file back."""
-        for connection in (self._database, self._lock):
-            if connection is not None:
-                connection.close()
+        self._opened.close()
 
     def fact(self, name: str) -> str | None:
         """What was noted about the scan as a whole under `name`."""
@@ -178,12 +173,9 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._database.execute("BEGIN IMMEDIATE")
-        try:
+        # The connection's own context commits, or rolls back what did not end well.
+        with self._database:
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
