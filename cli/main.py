@@ -14,7 +14,10 @@ import typer
 
 from cli.commands.compare import compare
 from cli.commands.decompose import decompose
+from cli.commands.fingerprint import fingerprint
+from cli.commands.identify import identify
 from cli.commands.inspect import inspect
+from cli.commands.library import app as library
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, complain, emit
@@ -25,7 +28,10 @@ PROGRAM = "provenance"
 app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command("compare")(compare)
 app.command("decompose")(decompose)
+app.command("fingerprint")(fingerprint)
+app.command("identify")(identify)
 app.command("inspect")(inspect)
+app.add_typer(library)
 
 
 def _print_version(wanted: bool) -> None:
