@@ -15,6 +15,7 @@ from provenance.writing import check_destination
 MIN_ROWS = 8
 FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
+FINGERPRINT_SUFFIX = ".safetensors"
 
 
 def sided(option: str, words: Sequence[str]) -> Sided:
@@ -114,6 +115,23 @@ def destination(path: Path | None) -> Path | None:
                 hint="end the name in .json (the full result) or .txt (the report as text)",
             )
         check_destination(path)
+    return path
+
+
+def fingerprint_file(path: Path) -> Path:
+    """The file for a fingerprint, if it can be one.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is another, or the folder missing.
+    """
+    if path.suffix != FINGERPRINT_SUFFIX:
+        raise UsageError(
+            f"-o {str(path)!r} does not end in {FINGERPRINT_SUFFIX}",
+            hint=f"a fingerprint is a {FINGERPRINT_SUFFIX} file: -o {path.stem or 'model'}{FINGERPRINT_SUFFIX}",
+        )
+    check_destination(path)
     return path
 
 

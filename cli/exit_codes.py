@@ -14,8 +14,9 @@ class ExitCode(IntEnum):
     COMPLETED = 0
     """The result was computed and written, whatever the relation."""
     CONDITION_MET = 1
-    """The result was computed and written, and `--fail-on` names its relation, or it breaks the `--policy`. Nothing else
-    ends with 1."""
+    """The result was computed and written, and `--fail-on` names its relation, or it breaks the `--policy`.
+    Nothing else ends with 1.
+    """
     FAILED = 2
     """The command line makes no sense, or the result could not be computed or written."""
     INTERRUPTED = 130

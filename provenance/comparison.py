@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fingerprints.adapters import open_model
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import UnreadableTensor
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import Measurement, MeasureSettings, measure
 from fingerprints.pairing import Pairing, pair_parts
@@ -33,6 +33,7 @@ from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
+from provenance.fingerprint_comparison import compare_fingerprints
 from provenance.judgement import Judgement, disagreement, judge
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
@@ -61,7 +62,7 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each.
+        A file or folder each; a fingerprint stands for a checkpoint.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -83,6 +84,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         open_model(a, variant=options.variant.a) as left,
         open_model(b, variant=options.variant.b) as right,
     ):
+        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
+            return compare_fingerprints(left, right, options, progress)
         return _Comparison(left, right, options, progress).run()
 
 
