@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ MIN_ROWS = 8
 FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
 FINGERPRINT_SUFFIX = ".safetensors"
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def sided(option: str, words: Sequence[str]) -> Sided:
@@ -172,6 +175,21 @@ def seconds(option: str, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0.0):
         raise UsageError(f"{option} {value:g} is no time to work with", hint=f"{option} takes seconds, more than 0")
     return value
+
+
+def nbytes(option: str, word: str) -> int:
+    """`200MB`, `1.5 GB`, `64k`: bytes in powers of 1000.
+
+    Raises
+    ------
+    UsageError
+        When it is no size, or none at all.
+    """
+    found = _SIZE.fullmatch(word.strip())
+    count = int(float(found[1]) * 1000 ** _POWERS[found[2].lower().removesuffix("b")]) if found else 0
+    if count <= 0:
+        raise UsageError(f"{option} {word!r} is no size", hint=f"{option} takes bytes, or a size such as 200MB")
+    return count
 
 
 def with_full(full: bool, others: Mapping[str, bool]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.errors import UnreadableTensor
+from fingerprints.errors import OverBudget, UnreadableTensor
 from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
-from fingerprints.measurement import Measurement, MeasureSettings, measure
+from fingerprints.measurement import NOTHING_MEASURED, Measurement, MeasureSettings, measure
 from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from fingerprints.sampling import Half
@@ -34,17 +35,19 @@ from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
 from provenance.fingerprint_comparison import compare_fingerprints
-from provenance.judgement import Judgement, disagreement, judge
+from provenance.hub import Hub
+from provenance.hub.fetched import Fetched
+from provenance.hub.thrift import THRIFTY, Sampling, affordable
+from provenance.judgement import Judgement, disagreement, judge, same_digests
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, LookSettings, bases_searchable, further_looks, plain_look, structural_look
 from provenance.observation import Observation, Side
-from provenance.options import Options, Progress, Sided, Silent
-from provenance.result import Relation, Result, Run, Verdict
+from provenance.options import Options, Progress, Silent
+from provenance.result import NotMeasured, Relation, Result, Run, Verdict
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
 from provenance.summary import summarise
-from provenance.third import measure_corners, place_third
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -62,7 +65,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each; a fingerprint stands for a checkpoint.
+        A file or folder each, or as text a model on the Hub (`HubReference.parse`); a fingerprint stands for a
+        checkpoint.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -81,38 +85,13 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     """
     options, progress = options or Options(), progress or Silent()
     with (
-        open_model(a, variant=options.variant.a) as left,
-        open_model(b, variant=options.variant.b) as right,
+        Hub(budget=options.budget, allow_download=options.allow_download) as hub,
+        open_model(hub.locate(a), variant=options.variant.a) as left,
+        open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
         if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
             return compare_fingerprints(left, right, options, progress)
         return _Comparison(left, right, options, progress).run()
-
-
-def compare_with_third(
-    first: Result, references: tuple[str | Path, str | Path, str | Path], options: Options, progress: Progress
-) -> Result:
-    """The result on A and B, with the place of a third relative C.
-
-    Parameters
-    ----------
-    first : Result
-        Of A and B.
-    references : three of str or Path
-        A, B and C.
-    options, progress
-        As for `compare`; what is set for one side alone is left out for C.
-
-    Raises
-    ------
-    CheckpointError
-        When C cannot be used.
-    """
-    plain = replace(options, subtree=Sided(), variant=Sided(), renames={}, full=False, spectrum=False)
-    a, b, c = references
-    with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
-    corners = measure_corners(references, seed=options.sample_seed)
-    return replace(first, third=place_third(first, with_a, with_b, corners, with_a.b.reference))
 
 
 class _Comparison:
@@ -127,15 +106,22 @@ class _Comparison:
         self.progress = progress
         self.device = resolve_device(options.device)
         larger = max(a.bytes_total, b.bytes_total)
-        self.cheap = larger <= thresholds().small_checkpoint_bytes
+        self.fetched = Fetched.of(self.stored)
+        self.cheap = larger <= thresholds().small_checkpoint_bytes and self.fetched.affordable(self.stored)
         self.small = self.cheap or options.full
         self.full: FullPass | None = None
+        self.left_out: list[NotMeasured] = []
         tiny = larger <= thresholds().tiny_checkpoint_bytes
-        self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
+        self.sampling = self._sampling(TINY_ROWS if tiny else DEFAULT_ROWS)
         self.threads = options.threads or usable_cores()
 
     def run(self) -> Result:
         """All steps in order."""
+        if not self.options.full and self.fetched.same_files(self.stored):
+            return self._of_same_files()
+        if self.small:
+            self.progress.stage("fetching")
+            self.fetched.fetch_all(self.stored)
         self.progress.stage("reading headers")
         side_a = look_at(self.a, subtree=self.options.subtree.a)
         side_b = look_at(self.b, subtree=self.options.subtree.b)
@@ -148,7 +134,7 @@ class _Comparison:
             (side_a.anatomy, side_b.anatomy),
             pairing,
             seed=self.options.sample_seed,
-            tokens=not self._late(),
+            tokens=not self._late() and self._grants("vocabulary", "matching tokens by content"),
         )
         if look.vocabulary is not None:
             side_a, side_b = map(with_findings, (side_a, side_b), look.vocabulary.findings)
@@ -158,14 +144,42 @@ class _Comparison:
             observed = self._with_every_value(observed, best)
             judgement = judge(observed)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
-            judgement = self._look_again(look, observed, judgement)
+            with self._within_budget("sample", "a second sample at other positions"):
+                judgement = self._look_again(look, observed, judgement)
         return self._result(observed, self.adapted.judged(judgement, observed), paired)
+
+    def _of_same_files(self) -> Result:
+        """Nothing is read: the weights of both sides are the same files."""
+        self.cheap = False
+        a = look_at(self.a, subtree=self.options.subtree.a, values=False)
+        b = look_at(self.b, subtree=self.options.subtree.b, values=False)
+        observed = Observation(
+            a=a,
+            b=b,
+            pairing=pair_parts(a.anatomy, b.anatomy),
+            measurement=NOTHING_MEASURED,
+            equalities={},
+            alpha=self.options.alpha,
+            sample=SampleSettings(rows=self.sampling.rows, seed=self.options.sample_seed),
+        )
+        return self._result(observed, same_digests(observed), observed.pairing)
+
+    def _sampling(self, rows: int) -> Sampling:
+        """What is looked at: as asked, or what the budget allows each side that is fetched."""
+        wanted = Sampling(rows=self.options.rows or rows, layers=self.options.layers)
+        share = self.fetched.share
+        if share is None or self.small or self.options.rows is not None:
+            return wanted
+        return min(
+            (affordable(wanted, self.stored[place].tensors, share) for place in self.fetched.remote),
+            key=lambda sampling: (sampling.rows, sampling.layers),
+        )
 
     def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement, Look]:
         """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
         values = bool(a.inventory.parameters and b.inventory.parameters)
         settings = LookSettings(
-            layers=None if self.small else self.options.layers,
+            layers=None if self.small else self.sampling.layers,
             thorough=self.cheap or self.options.thorough,
             values=values,
             seed=self.options.sample_seed,
@@ -192,7 +206,9 @@ class _Comparison:
         if structural is not None:
             yield structural
         yield plain
-        yield from further_looks(plain, settings)
+        if self._grants("alignment", "searches for maps of layers and units"):
+            with self._within_budget("alignment", "searches for maps of layers and units"):
+                yield from further_looks(plain, settings)
 
     def _is_settled(self, observed: Observation, judgement: Judgement) -> bool:
         related = judgement.ruling.relation in RELATED
@@ -201,10 +217,12 @@ class _Comparison:
     def _observed(self, look: Look, a: Side, b: Side, *, earlier: int = 0) -> Observation:
         """Measure a pair in one way of looking at it."""
         searched = look.searched or any(note.searched for note in self.layouts)
-        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
+        sample = SampleSettings(
+            rows=self.sampling.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL
+        )
         if not (a.inventory.parameters and b.inventory.parameters):
             look = replace(look, pairing=replace(look.pairing, pairs=()))
-        measurement = self._measure(look, sample, None if self.small else self.options.layers)
+        measurement = self._measure(look, sample, None if self.small else self.sampling.layers)
         if look.alignment is not None:
             tests, untested = order_tests(look.alignment)
             measurement = replace(
@@ -225,12 +243,13 @@ class _Comparison:
             vocabulary=look.vocabulary,
             alignment=look.alignment,
             undone=look.undone,
+            adopted=look.adopted,
         )
         return self._with_changes(observed, look)
 
     def _late(self) -> bool:
         limit = self.options.time_limit
-        return limit is not None and time.monotonic() - self.started > limit
+        return self.fetched.nearly_spent or (limit is not None and time.monotonic() - self.started > limit)
 
     def _pair(self, a: Side, b: Side) -> tuple[Pairing, int]:
         self.progress.stage("pairing tensors")
@@ -240,11 +259,36 @@ class _Comparison:
         assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
         return assigned.pairing, assigned.undecided
 
+    @property
+    def _thrifty(self) -> bool:
+        """Whether the budget made the sample smaller than it would be."""
+        return self.sampling in THRIFTY
+
+    def _grants(self, signal: str, subject: str) -> bool:
+        """Whether the budget leaves room for what is not always needed; noted where it does not."""
+        if self._thrifty:
+            self._leave_out(signal, subject)
+        return not self._thrifty
+
+    @contextmanager
+    def _within_budget(self, signal: str, subject: str) -> Iterator[None]:
+        """Go on without what the budget turned out not to hold."""
+        try:
+            yield
+        except OverBudget:
+            self._leave_out(signal, subject)
+
+    def _leave_out(self, signal: str, subject: str) -> None:
+        reason = "the budget for what is fetched does not hold it"
+        self.left_out.append(NotMeasured(signal=signal, subject=subject, reason=reason))
+
     def _look_again(self, look: Look, observed: Observation, judgement: Judgement) -> Judgement:
         """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
+        if not self._grants("sample", "a second sample at other positions"):
+            return judgement
         sample = observed.sample
         second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
-        layers = max(1, self.options.layers // 4)
+        layers = max(1, self.sampling.layers // 4)
         found = self._measure(look, second, layers)
         again = replace(
             observed,
@@ -259,6 +303,7 @@ class _Comparison:
         settings = MeasureSettings(
             sample=sample,
             layers=layers,
+            vectors=self.sampling.vectors,
             device=self.device,
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
@@ -271,8 +316,9 @@ class _Comparison:
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
         all_equal = bool(learned) and all(item.equality.identical for item in learned)
-        affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
-        if self.options.full or not (self.small or (all_equal and affordable)):
+        larger = max(self.a.bytes_total, self.b.bytes_total)
+        readable = larger <= thresholds().read_whole_below_bytes and self.fetched.affordable(self.stored)
+        if self.options.full or not (self.small or (all_equal and readable)):
             return found
         self.progress.stage("comparing every value", len(look.pairing.pairs))
         for pair in look.pairing.pairs:
@@ -313,7 +359,9 @@ class _Comparison:
         for pair in changed[:: max(step, 1)]:
             if self._late():
                 break
-            if (change := describe_change(pair, look.a, look.b, seed=self.options.sample_seed)) is not None:
+            if (
+                change := describe_change(pair, look.a, look.b, (self.a, self.b), seed=self.options.sample_seed)
+            ) is not None:
                 found.append(change)
         return replace(observed, changes=tuple(found))
 
@@ -328,7 +376,9 @@ class _Comparison:
         return Result(
             a=with_stored_count(summarise_side(shown[0], digests[0]), self.stored[0], self.options.subtree.a),
             b=with_stored_count(summarise_side(shown[1], digests[1]), self.stored[1], self.options.subtree.b),
-            architecture=with_layouts(describe_architecture(replace(observed, pairing=paired)), self.layouts),
+            architecture=with_layouts(
+                describe_architecture(replace(observed, pairing=observed.adopted or paired)), self.layouts
+            ),
             verdict=Verdict(
                 relation=ruling.relation,
                 clause=ruling.clause,
@@ -347,7 +397,7 @@ class _Comparison:
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),
-            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full)),
+            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full), *dict.fromkeys(self.left_out)),
             run=self._run(sample),
             tensors=tensor_entries(self.full),
         )
@@ -361,7 +411,7 @@ class _Comparison:
             version=installed(DISTRIBUTION),
             options={
                 "rows": sample.rows,
-                "layers": "all" if self.small else options.layers,
+                "layers": "all" if self.small else self.sampling.layers,
                 "full": options.full,
                 "spectrum": options.spectrum,
                 "kernel": None if self.full is None else self.full.kernel,
@@ -371,6 +421,8 @@ class _Comparison:
                 "device": self.device,
                 "threads": self.threads,
             },
+            requests=self.fetched.requests,
+            bytes_fetched=self.fetched.bytes_fetched,
         )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align, differs_in_structure
+from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.nameless import adopt
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
 from fingerprints.anatomy import Anatomy
@@ -36,6 +38,7 @@ class Look:
     """Both sides as a measurement sees them.
 
     `searched` says that weights chose what is compared with what: tests then use the half that searches did not see.
+    `adopted` are the counterparts of tensors that took over their roles, as they are stored.
     """
 
     way: Way
@@ -46,6 +49,7 @@ class Look:
     vocabulary: VocabularyMatch | None = None
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
 
     @property
     def searched(self) -> bool:
@@ -115,10 +119,15 @@ def further_looks(plain: Look, settings: LookSettings) -> Iterator[Look]:
         yield _through(plain, found, Way.MAPS)
     if not settings.thorough:
         return
-    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True)
-    if undone is not None and (undone.bases or undone.turns):
+    adopted = adopt(plain.anatomies, (plain.a, plain.b))
+    guesses: dict[str, Floats32] = {}
+    if adopted is not None:
+        plain = replace(plain, anatomies=adopted.anatomies, pairing=adopted.pairing, adopted=adopted.stored)
+        guesses[adopted.tower] = adopted.matrix
+    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True, guesses=guesses)
+    if undone is not None and (undone.bases or undone.turns or adopted is not None):
         look = replace(_through(plain, undone.alignment, Way.BASES), undone=undone)
-        if not undone.bases:
+        if not undone.bases and adopted is None:
             yield look
             return
         vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=settings.seed)

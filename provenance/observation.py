@@ -71,6 +71,8 @@ class Observation:
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
         The bases of residual streams and heads that were found and undone for that.
+    adopted : Pairing or None
+        Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
     searched_bases : bool
         Every search for maps and bases was made, without a result.
     vocabulary : VocabularyMatch or None
@@ -89,6 +91,7 @@ class Observation:
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
     searched_bases: bool = False
     vocabulary: VocabularyMatch | None = None
 
@@ -335,7 +338,7 @@ class Observation:
     def _hidden_modules(self) -> frozenset[str]:
         """Modules whose outputs are hidden units, one row each."""
         return frozenset(
-            self.a.anatomy.parts[test.tensors[0]].module
+            self.pair_of[test.tensors[0]].a.module
             for test in self.measurement.tests
             if test.scope == "tensor" and test.axis.endswith("axis 0")
         )

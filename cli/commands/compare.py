@@ -24,7 +24,7 @@ class Device(StrEnum):
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Checkpoint: a file or a folder.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Checkpoint: a file, a folder, or ORG/NAME on the Hub.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Checkpoint to compare it with.")],
     json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     output: Annotated[
@@ -78,6 +78,15 @@ def compare(
         int | None,
         typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+    ] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,6 +102,7 @@ def compare(
     it could not complete.
     """
     arguments.not_both(("-q", quiet), ("-v", verbose))
+    arguments.not_both(("--budget", budget is not None), ("--allow-download", allow_download))
     options = Options(
         rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
         layers=arguments.at_least("--layers", layers, 1),
@@ -106,6 +116,8 @@ def compare(
         renames=arguments.renames(map_ or []),
         device=device.value,
         threads=None if threads is None else arguments.at_least("--threads", threads, 1),
+        budget=None if budget is None else arguments.nbytes("--budget", budget),
+        allow_download=allow_download,
     )
     failing = arguments.relations(fail_on or [])
     delivery = Delivery(json=json, output=arguments.destination(output), table=table, verbose=verbose, quiet=quiet)
@@ -113,12 +125,13 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
-    from provenance.comparison import compare_with_third
 
     delivery.check_table()
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
         if third is not None:
+            from provenance.three import compare_with_third
+
             result = compare_with_third(result, (a, b, third), options, progress)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))

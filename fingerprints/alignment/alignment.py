@@ -63,9 +63,10 @@ class TowerMap:
 
     @property
     def changes_structure(self) -> bool:
-        """Whether depth, widths or experts differ."""
+        """Whether depth, the order of layers, widths or experts differ."""
         return (
             self.layers.depth_a != self.layers.depth_b
+            or not self.layers.in_order
             or self.residual.units_a != self.residual.units_b
             or any(units.map.units_a != units.map.units_b for units in self.units)
             or any(experts.experts_a != experts.experts_b for experts in self.experts.values())
@@ -439,7 +440,7 @@ def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
             matched.append(meaning)
         chosen_a.append(None if found.is_identity else found.a)
         chosen_b.append(None if found.is_identity else found.b)
-        factors = found.signs if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
+        factors = None if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
         signs.append(factors if pair.b.kind is not PartKind.GAIN else None)
     return _Selection(a=tuple(chosen_a), b=tuple(chosen_b), signs=tuple(signs), matched=tuple(matched))
 

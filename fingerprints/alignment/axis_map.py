@@ -23,6 +23,7 @@ class Spare(StrEnum):
     COPIES = "copies"
     """Most are like another unit of their own side that has one."""
     ZERO = "zero"
+    """Most are zero, or next to that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,10 +46,9 @@ class AxisMap:
         What the norms of the units say about their numbers.
     spare : Spare or None
         What is left on the longer axis; None where nothing is.
-    signs : ndarray of float32, shape (k,), or None
-        What B's units are multiplied by in matrices and biases; None for nothing.
     agreement : float or None
-        Share of the units that what they read and what they pass on match alike, each searched by itself.
+        Share of the shorter side's units that what they read and what they pass on, each searched by itself, match
+        alike.
     """
 
     a: Ints
@@ -60,17 +60,12 @@ class AxisMap:
     noise: float = 0.0
     order: Order = Order.SERIAL
     spare: Spare | None = None
-    signs: Floats32 | None = None
     agreement: float | None = None
 
     @property
     def is_identity(self) -> bool:
         """Whether every unit stands for the one of its own number, and none is left."""
-        return (
-            self.units_a == self.units_b == len(self.a)
-            and (self.signs is None or bool((self.signs > 0).all()))
-            and bool(np.array_equal(self.a, self.b))
-        )
+        return self.units_a == self.units_b == len(self.a) and bool(np.array_equal(self.a, self.b))
 
     @property
     def in_order(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -87,7 +88,12 @@ class _Side:
 
 
 def find_basis(
-    stacks: StackPair, anatomies: tuple[Anatomy, Anatomy], checkpoints: tuple[Checkpoint, Checkpoint], *, thorough: bool
+    stacks: StackPair,
+    anatomies: tuple[Anatomy, Anatomy],
+    checkpoints: tuple[Checkpoint, Checkpoint],
+    *,
+    thorough: bool,
+    guess: Floats32 | None = None,
 ) -> Basis | None:
     """Find the basis.
 
@@ -99,6 +105,8 @@ def find_basis(
         A's and B's.
     thorough : bool
         Use whole embeddings and first matrices of all layers where tokens do not help; else only tokens.
+    guess : ndarray, optional
+        A matrix to try first.
 
     Returns
     -------
@@ -119,7 +127,8 @@ def find_basis(
     tested = _first_rows(stacks, sides)
     if tested is None:
         return None
-    for q in _guesses(stacks, sides, tested[0], thorough=thorough):
+    given = [] if guess is None else [refined(guess, *tested[0])[0]]
+    for q in chain(given, _guesses(stacks, sides, tested[0], thorough=thorough)):
         share = _share(q, *tested[1])
         if share < BELIEVED:
             continue

@@ -23,6 +23,8 @@ SCALED = 0.2
 """Median size of the logarithm of neurons' factors from which they count as scaled."""
 TURNED = 0.01
 """Share of neurons of the opposite sign from which signs count as turned."""
+SURE = 0.5
+"""Share of the effect that the cosine of two units must have for their factor to count."""
 UNSIGNED = ("ffn_up", "ffn_down")
 """In a gated MLP a neuron's factor in up may be anything, its inverse being in down."""
 
@@ -87,10 +89,12 @@ def match_layer_units(
 def _factors(found: AxisMap, part: Facing) -> Floats32 | None:
     """Least squares of A's units in terms of B's, one factor each; None where they are all near one."""
     x, y = part.a[found.a], part.b[found.b]
-    own = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-    factors = np.einsum("ij,ij->i", x, y, dtype=np.float64) / np.maximum(own, 1e-30)
-    sizes = np.abs(np.log(np.maximum(np.abs(factors), 1e-6)))
-    if np.median(sizes) < SCALED and np.mean(factors < 0) < TURNED:
+    own, other = (np.einsum("ij,ij->i", side, side, dtype=np.float64) for side in (y, x))
+    products = np.einsum("ij,ij->i", x, y, dtype=np.float64)
+    factors = products / np.maximum(own, 1e-30)
+    sure = np.abs(products) >= SURE * (found.effect or 0.0) * np.sqrt(own * other)
+    sizes = np.abs(np.log(np.maximum(np.abs(factors[sure]), 1e-6)))
+    if not sure.any() or (np.median(sizes) < SCALED and np.mean(factors[sure] < 0) < TURNED):
         return None
     return np.asarray(factors, dtype=np.float32)
 

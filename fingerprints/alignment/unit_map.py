@@ -19,6 +19,8 @@ FEWEST_FEATURES = 32
 ENOUGH_FEATURES = 256
 """With fewer features none is kept from the search."""
 LIKE_COPIES = 0.9
+NEXT_TO_NOTHING = 0.15
+"""Of the size of matched units: what units that started as zero are at most after a change by a tenth."""
 MOST_COMPARED = 512
 """Matched units that chance is judged on."""
 
@@ -80,24 +82,42 @@ def _spare(parts: Sequence[Facing], rows: np.ndarray, columns: np.ndarray) -> Sp
     left = np.setdiff1d(np.arange(own[0].a.shape[0]), matched)
     if not len(left) or parts[0].a.shape[0] == parts[0].b.shape[0]:
         return None
-    if not any(part.a[left].any() for part in own):
+    if max(_size(part.a[left]) / max(_size(part.a[matched]), 1e-30) for part in own) < NEXT_TO_NOTHING:
         return Spare.ZERO
     few = left[:: max(1, len(left) // MOST_COMPARED)]
     alike = _similarity([Facing(a=part.a[few], b=part.a[matched], signed=part.signed) for part in own]).max(axis=1)
     return Spare.COPIES if float(np.median(alike)) > LIKE_COPIES else Spare.OTHER
 
 
+def _size(values: Floats32) -> float:
+    """Median norm of the rows."""
+    return float(np.median(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))))
+
+
 def agreement(read: Sequence[Facing], passed: Sequence[Facing]) -> float:
-    """Share of A's units whose best counterpart by what they read is also that by what they pass on."""
-    first, second = (_similarity(parts).argmax(axis=1) for parts in (read, passed))
-    return float(np.mean(first == second))
+    """Share of the shorter side's units whose best counterpart by what they read is also that by what they pass on.
+
+    Of two sides of equal length it is the smaller share, so that the order of the sides does not matter.
+    """
+    tables = [_similarity(parts) for parts in (read, passed)]
+    lengths = tables[0].shape
+    shares = [
+        float(np.mean(tables[0].argmax(axis=axis) == tables[1].argmax(axis=axis)))
+        for axis in (0, 1)
+        if lengths[1 - axis] == min(lengths)
+    ]
+    return min(shares)
 
 
 def _order(parts: Sequence[Facing]) -> Order:
-    """The milder of both sides' orders, by the part of most features."""
-    largest = max(parts, key=lambda part: part.a.shape[1])
-    orders = [order_of(side, np.arange(len(side), dtype=np.int64)) for side in (largest.a, largest.b)]
-    return min(orders, key=[Order.FREE, Order.TREND, Order.SERIAL].index)
+    """The milder of both sides' orders, each the strongest of its parts: units sorted by any of them are sorted."""
+    strength = [Order.FREE, Order.TREND, Order.SERIAL].index
+    sides = [[part.a for part in parts], [part.b for part in parts]]
+    orders = [
+        max((order_of(values, np.arange(len(values), dtype=np.int64)) for values in side), key=strength)
+        for side in sides
+    ]
+    return min(orders, key=strength)
 
 
 def _split(part: Facing, *, held: bool) -> Facing:

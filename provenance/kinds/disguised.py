@@ -7,11 +7,13 @@ nothing about why.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fingerprints.alignment.alignment import TowerMap
 from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.folding import WRITERS
+from fingerprints.alignment.heads import FUSED, Turn
 from provenance.judgement import Judgement
 from provenance.kinds.depth import layer_map
 from provenance.observation import Observation
@@ -111,9 +113,16 @@ def _of_bases(undone: Undone) -> Iterator[dict[str, Any]]:
     ):
         mixed = sorted(
             {key[1] for key, turns in undone.turns.items() if any(turns[r].mixes for r in roles if r in turns)}
+            | {key[1] for key, turns in undone.turns.items() if FUSED in turns and _queries_mixed(turns[FUSED], roles)}
         )
         if mixed:
             yield {"what": what, "layers": mixed}
+
+
+def _queries_mixed(fused: Turn, roles: tuple[str, ...]) -> bool:
+    """Whether queries, the first third of a fused matrix, are in another basis, where these are asked for."""
+    third = len(fused.order) // 3
+    return "attn_q" in roles and replace(fused, order=fused.order[:third], blocks=fused.blocks[:third]).mixes
 
 
 SCALED = 0.05

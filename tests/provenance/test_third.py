@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from provenance.comparison import compare, compare_with_third
+from provenance.comparison import compare
 from provenance.options import Options, Silent
 from provenance.result import Third
+from provenance.three import compare_with_third
 from tests.checkpoints import llama_shapes, write_values
 from tests.in_memory import gaussian
 
