@@ -26,9 +26,11 @@ class WorkerKind(StrEnum):
 def scan(
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET...", help="Models, folders of models, globs, @LIST, or - for standard input."),
+        typer.Argument(
+            metavar="TARGET...", help="Models, here or on the Hub, folders, globs, @LIST, - for standard input."
+        ),
     ],
-    library: Annotated[Path, typer.Option("--library", metavar="DIR", help="Folder of models to compare with.")],
+    library: Annotated[Path, typer.Option("--library", metavar="DIR", help="Library, or folder of models, to search.")],
     results: Annotated[Path, typer.Option("--results", metavar="FILE", help="Results file; continued if it exists.")],
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Targets under way at once.")] = 1,
     workers: Annotated[
@@ -50,6 +52,13 @@ def scan(
     alpha: Annotated[
         float, typer.Option("--alpha", metavar="P", help="Error rate of a row, whatever the library's size.")
     ] = ALPHA,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget-per-repo", metavar="SIZE", help="Bytes fetched of each model on the Hub, at most."),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+    ] = False,
     format_: Annotated[Format, typer.Option("--format", help="How the rows are shown.")] = Format.TABLE,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="No rows and no progress: the results file alone.")
@@ -68,7 +77,10 @@ def scan(
         layers=arguments.at_least("--layers", layers, 1),
         alpha=arguments.probability("--alpha", alpha),
         threads=1,
+        budget=None if budget is None else arguments.nbytes("--budget-per-repo", budget),
+        allow_download=allow_download,
     )
+    arguments.not_both(("--budget-per-repo", budget is not None), ("--allow-download", allow_download))
     jobs = arguments.at_least("--jobs", jobs, 1)
     arguments.seconds("--timeout", timeout)
 

@@ -14,7 +14,6 @@ failed        anything else: a defect of the program
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +22,8 @@ from fingerprints.errors import (
     CheckpointError,
     CorruptCheckpoint,
     NotACheckpoint,
+    OverBudget,
+    Unavailable,
     UnreadableTensor,
     UsageError,
 )
@@ -37,6 +38,7 @@ class Category(StrEnum):
     RATE_LIMITED = "rate-limited"
     UNREACHABLE = "unreachable"
     CORRUPT = "corrupt"
+    OVER_BUDGET = "over-budget"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     FAILED = "failed"
@@ -48,38 +50,18 @@ ATTEMPTS: Final = {Category.RATE_LIMITED: 4, Category.UNREACHABLE: 3, Category.C
 TRANSIENT: Final = frozenset({Category.RATE_LIMITED, Category.UNREACHABLE, Category.TIMEOUT, Category.CRASHED})
 """What another run tries again without being asked."""
 
-_BY_STATUS: Final = {401: Category.GATED, 403: Category.GATED, 404: Category.MISSING, 429: Category.RATE_LIMITED}
-
 
 class OverdueError(AuditError):
     """The time that a piece of work gets is over. No `OSError`: readers turn those into faults of the file."""
 
 
 def category_of(error: BaseException) -> Category:
-    """The category of an exception, by what it is or what caused it."""
-    return next((found for each in _causes(error) if (found := _known(each)) is not None), Category.FAILED)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """What went wrong first comes first: a reader may wrap an answer of the server in words of its own."""
-    chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__
-    return reversed([each for each in chain if _status(each) is not None] + chain[:1])
-
-
-def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error tells of, whatever library raised it."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def _known(error: BaseException) -> Category | None:
-    status = _status(error)
-    if status is not None:
-        return _BY_STATUS.get(status, Category.UNREACHABLE)
+    """The category of an exception."""
     match error:
+        case OverBudget():
+            return Category.OVER_BUDGET
+        case Unavailable():
+            return Category(error.cause)
         case NotACheckpoint():
             return Category.UNSUPPORTED if os.path.lexists(error.path) else Category.MISSING
         case CorruptCheckpoint() | UnreadableTensor():
@@ -94,4 +76,4 @@ def _known(error: BaseException) -> Category | None:
             return Category.TIMEOUT
         case ConnectionError():
             return Category.UNREACHABLE
-    return None
+    return Category.FAILED

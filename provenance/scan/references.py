@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from fingerprints.adapters import open_model
 from fingerprints.errors import UsageError
+from fingerprints.fingerprint import open_model
 from provenance.scan.declaration import read_declaration
 from provenance.scan.folders import models_below
 from provenance.scan.stamp import stamp_of

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 
 from fingerprints.errors import UsageError
 from provenance.jobs.category import ATTEMPTS, TRANSIENT, Category
 from provenance.jobs.engine import Engine, Task, Workers
 from provenance.jobs.failure import Failure
+from provenance.library import Library
+from provenance.library.library import INDEX
 from provenance.options import Options, Progress, Silent
 from provenance.scan.examination import Examination, examine
 from provenance.scan.ledger import Ledger, facts_text
 from provenance.scan.references import References, read_references
 from provenance.scan.row import Row, State
-from provenance.scan.stamp import stamp_of
+from provenance.scan.stamp import current_stamp, stamp_of
 
 TIMEOUT = 600.0
 
@@ -72,15 +75,15 @@ def scan(
     """
     settings, progress = settings or ScanSettings(), progress or Silent()
     progress.stage("reading the library")
-    references = read_references(library)
+    models, stamp = _library(library)
     with Ledger(results, write=True) as ledger:
-        changed = _settle(ledger, references, settings)
+        changed = _settle(ledger, stamp, settings)
         ledger.add(targets)
         _reopen(ledger, targets, settings, everything=changed)
         due = _due(ledger, targets)
         progress.stage("scanning", len(due))
         task = Task(
-            work=partial(examine, how=Examination(references=references, options=settings.options)),
+            work=partial(examine, how=Examination(library=models, options=settings.options)),
             started=ledger.started,
             limit=settings.timeout,
         )
@@ -92,10 +95,20 @@ def scan(
         return [row for row in ledger.rows() if row.target in wanted]
 
 
-def _settle(ledger: Ledger, references: References, settings: ScanSettings) -> bool:
+def _library(folder: Path) -> tuple[References | Path, str]:
+    """What to compare with, and a text that changes when it does."""
+    if (folder / INDEX).is_file():
+        with Library(folder) as library:
+            contents = sorted(entry.content for entry in library.entries())
+        return folder, blake2b("".join(contents).encode(), digest_size=16).hexdigest()
+    references = read_references(folder)
+    return references, references.stamp
+
+
+def _settle(ledger: Ledger, stamp: str, settings: ScanSettings) -> bool:
     """Note what rows depend on beside their target; True when that changed and rows are to be made again."""
     facts = {
-        "library": references.stamp,
+        "library": stamp,
         "set of options": facts_text(
             {name: getattr(settings.options, name) for name in ("rows", "layers", "alpha", "sample_seed", "full")}
         ),
@@ -123,7 +136,7 @@ def _reopen(ledger: Ledger, targets: Sequence[str], settings: ScanSettings, *, e
 
 def _moved(row: Row) -> bool:
     """Whether a target's content is another than when its row was made."""
-    return stamp_of(Path(row.target)) != row.stamp
+    return current_stamp(row.target) != row.stamp
 
 
 def _due(ledger: Ledger, targets: Sequence[str]) -> list[str]:

@@ -7,8 +7,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from fingerprints.errors import AuditError
+from fingerprints.readers.mount import revision_of
+from provenance.hub import Hub
+
 MOST_FILES: Final = 100_000
 """Files of one folder that are looked at; more is a misplaced path rather than a model."""
+
+
+def current_stamp(target: str) -> str | None:
+    """The stamp that a row of `target` would get now: the commit of a repository, else that of the files."""
+    try:
+        with Hub() as hub:
+            place = Path(hub.locate(target))
+            return revision_of(place) or stamp_of(place)
+    except AuditError:
+        return None
 
 
 def stamp_of(path: Path) -> str | None:
