@@ -29,6 +29,7 @@ FEWEST_VALUES = 1024
 LEVELS = 127
 NO_MARK = np.uint64(0xFFFFFFFFFFFFFFFF)
 _MEANINGFUL = {"vocabulary", "position", "class", "head"}
+_TABLES = ("token_embd", "output")
 Floats = npt.NDArray[np.float64]
 
 
@@ -43,7 +44,7 @@ class Retrieval:
     marks : ndarray of uint64, shape (16,)
         The smallest digests of its matrices, rounded to bfloat16; padded with `NO_MARK`.
     shapes : str
-        Digest of how many learned tensors of which shape there are.
+        Digest of how many matrices of which shape there are, tables of tokens left out.
     layout : str
         Digest of names and shapes.
     """
@@ -77,15 +78,25 @@ def retrieval_of(fingerprint: Fingerprint, anatomy: Anatomy) -> Retrieval:
         sums[1 if hidden else 2] += _sketched(rows.reshape(-1)) / np.sqrt(len(rows))
     peak = np.abs(sums).max(axis=1, keepdims=True)
     sketch = np.rint(np.divide(sums * LEVELS, peak, out=np.zeros_like(sums), where=peak > 0)).astype(np.int8)
-    return Retrieval(sketch=sketch, marks=_marks(fingerprint), **layout_digests(fingerprint))
+    return Retrieval(sketch=sketch, marks=_marks(fingerprint), **layout_digests(fingerprint, anatomy))
 
 
-def layout_digests(fingerprint: Fingerprint) -> dict[str, str]:
-    """`shapes` and `layout` of learned tensors and their copies."""
-    infos = [info for name, info in fingerprint.tensors.items() if name not in fingerprint.inventory.set_aside]
-    shapes = sorted(Counter(info.shape for info in infos).items())
-    layout = sorted((info.name, info.shape) for info in infos)
-    return {"shapes": _digest(repr(shapes)), "layout": _digest(repr(layout))}
+def layout_digests(fingerprint: Fingerprint, anatomy: Anatomy) -> dict[str, str]:
+    """`shapes` of matrices but tables of tokens, which no folding changes, and `layout`.
+
+    Parameters
+    ----------
+    fingerprint, anatomy
+        The model.
+    """
+    aside = fingerprint.inventory.set_aside
+    matrices = Counter(
+        part.shape
+        for name, part in anatomy.parts.items()
+        if len(part.shape) > 1 and name not in aside and part.role not in _TABLES
+    )
+    layout = sorted((info.name, info.shape) for name, info in fingerprint.tensors.items() if name not in aside)
+    return {"shapes": _digest(repr(sorted(matrices.items()))), "layout": _digest(repr(layout))}
 
 
 def _digest(text: str) -> str:

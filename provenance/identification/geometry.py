@@ -58,7 +58,8 @@ def closest(paths: Sequence[Path]) -> list[int]:
     known = [place for place, path in enumerate(paths) if path.distance is not None]
     if not known:
         return list(range(len(paths)))
-    order = sorted(known, key=lambda place: (paths[place].distance or 0.0, -paths[place].equal, place))
+    lengths = [path.distance or 0.0 for path in paths]
+    order = sorted(known, key=lambda place: (max(lengths[place], FLOOR), -paths[place].equal, lengths[place], place))
     best = paths[order[0]]
     return [place for place in order if place == order[0] or _tie(best, paths[place])]
 

@@ -19,7 +19,7 @@ from provenance.fingerprint_comparison import KINDS, RELATED, Printed, observe, 
 from provenance.fingerprinting import fingerprint_of
 from provenance.identification import geometry
 from provenance.identification.catalogue import catalogue
-from provenance.identification.layouts import known_layouts
+from provenance.identification.layouts import known_layouts, layout_of
 from provenance.identification.result import Candidate, Declared, Identification, Layout
 from provenance.identification.summary import summarise
 from provenance.library import Entry, Library
@@ -33,6 +33,7 @@ TOP = 10
 LIKELY = 0.25
 """Score from which an entry is tested in any case: four standard deviations of a stranger's."""
 FEWEST_TESTED, MOST_TESTED = 4, 24
+MOST_NAMED = 1000
 ALIKE = 3
 """Entries of the same shapes whose weights, where they are at hand, are searched for disguised copies."""
 _CLAIMS = ("base_model", "_name_or_path", "base_model_name_or_path")
@@ -254,19 +255,26 @@ class _Search:
         if not same:
             return ()
         named = [place for place in same if self.table.layouts[place] == self.query.layout]
-        relation = "identical" if named else "renamed"
-        entries = self.library.database.entries([self.contents[place] for place in (named or same)[:1000]])
-        return (
-            Layout(
-                name=entries[0].name,
-                family=entries[0].family,
-                relation=relation,
+        entries = self.library.database.entries([self.contents[place] for place in (named or same)[:MOST_NAMED]])
+        first, others = entries[0], tuple(entry.name for entry in entries[1:])
+        if named:
+            layout = Layout(
+                name=first.name,
+                family=first.family,
+                relation="identical",
                 renamed=(),
                 sizes=(),
                 source="library",
-                others=tuple(entry.name for entry in entries[1:]),
-            ),
-        )
+                others=others,
+            )
+            return (layout,)
+        try:
+            known = self.library.read(first.content).side.anatomy
+        except AuditError as error:
+            self.not_measured.append(NotMeasured(signal="architecture", subject=first.name, reason=error.message))
+            return ()
+        layout_ = layout_of(self.side, known, first.name, first.family, "library", others)
+        return () if layout_ is None else (layout_,)
 
 
 def likely(table: RetrievalTable, scores: np.ndarray, shapes: str) -> list[int]:
