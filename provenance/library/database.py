@@ -87,12 +87,9 @@ class Database:
     def _writing(self) -> Iterator[None]:
         with self._told():
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            # The connection's own context commits, or rolls back what did not end well.
+            with self._connection:
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
     def put(self, entry: Entry, retrieval: Retrieval) -> None:
         """Write an entry and its names in one step; names that were others' become its own."""
