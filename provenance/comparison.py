@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fingerprints.adapters import open_model
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
@@ -22,6 +21,7 @@ from fingerprints.assignment import assign
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import OverBudget, UnreadableTensor
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import NOTHING_MEASURED, Measurement, MeasureSettings, measure
 from fingerprints.pairing import Pairing, pair_parts
@@ -36,6 +36,7 @@ from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
+from provenance.fingerprint_comparison import compare_fingerprints
 from provenance.hub import Hub
 from provenance.hub.fetched import Fetched
 from provenance.hub.thrift import THRIFTY, Sampling, affordable
@@ -73,7 +74,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each, or as text a model on the Hub; see `HubReference.parse`.
+        A file or folder each, or as text a model on the Hub (`HubReference.parse`); a fingerprint stands for a
+        checkpoint.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -96,6 +98,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         open_model(hub.locate(a), variant=options.variant.a) as left,
         open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
+        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
+            return compare_fingerprints(left, right, options, progress)
         return _Comparison(left, right, options, progress).run()
 
 
