@@ -47,9 +47,9 @@ def unit_features(
             values = _rows(part, inner, checkpoint)
             values = np.ascontiguousarray((values if units is None else values[:, units]).T)
         elif units is not None:
-            values = np.ascontiguousarray(_rows(part, units, checkpoint)[:, inner])
+            values = _columns(_rows(part, units, checkpoint), inner)
         elif prod(part.shape) * 2 <= WHOLE:
-            values = np.ascontiguousarray(widened(checkpoint.rows(part.name, 0, part.shape[0]))[:, inner])
+            values = _columns(widened(checkpoint.rows(part.name, 0, part.shape[0])), inner)
         else:
             return None
     except CheckpointError:
@@ -57,8 +57,17 @@ def unit_features(
     return values if np.isfinite(values).all() else None
 
 
+def _columns(values: Floats32, inner: Ints) -> Floats32:
+    """Chosen columns; all of them without a copy."""
+    if np.array_equal(inner, np.arange(values.shape[1])):
+        return values
+    return np.ascontiguousarray(np.take(values, inner, axis=1))
+
+
 def _rows(part: Part, rows: Ints, checkpoint: Checkpoint) -> Floats32:
     """Distinct rows in any order."""
+    if (np.diff(rows) > 0).all():
+        return widened(checkpoint.take(part.name, rows))
     order = np.argsort(rows)
     values = np.empty((len(rows), part.shape[1]), np.float32)
     values[order] = widened(checkpoint.take(part.name, rows[order]))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fingerprints.sampling import units
-from provenance import Options, Relation, compare, comparison, to_json
+from provenance import Options, Relation, allowance, compare, examination, to_json
 from provenance.thresholds import thresholds
 from tests.checkpoints import llama_shapes, write_values
 from tests.provenance.conftest import EXAMPLES
@@ -65,7 +65,7 @@ def test_a_second_sample_disagrees_when_public_positions_were_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = replace(thresholds(), small_checkpoint_bytes=0, tiny_checkpoint_bytes=0)
-    monkeypatch.setattr(comparison, "thresholds", lambda: large)
+    monkeypatch.setattr(allowance, "thresholds", lambda: large)
     rng = np.random.default_rng(0)
     shapes = llama_shapes(layers=2, hidden=512, mlp=1408, heads=8, kv_heads=8, vocabulary=600)
     tensors = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
@@ -77,7 +77,7 @@ def test_a_second_sample_disagrees_when_public_positions_were_overwritten(
     assert compare(tmp_path / "a", tmp_path / "stranger", options).verdict.relation is Relation.INDEPENDENT
     found = compare(tmp_path / "a", tmp_path / "laundered", options).verdict
     assert found.relation is Relation.DERIVED, "the search for maps reads elsewhere"
-    monkeypatch.setattr(comparison, "further_looks", lambda *_: iter(()))
+    monkeypatch.setattr(examination, "plan_searches", lambda *_: ())
     verdict = compare(tmp_path / "a", tmp_path / "laundered", options).verdict
     assert verdict.relation is Relation.INCONCLUSIVE
     assert verdict.clause == "two samples disagree"

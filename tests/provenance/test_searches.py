@@ -58,7 +58,7 @@ def test_units_are_matched_in_fewer_layers_before_a_search_is_given_up() -> None
 def dear(monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples count as large, and every search as beyond the rule."""
     limits = replace(thresholds(), small_checkpoint_bytes=0, search_bytes=0, search_share=0.0)
-    for module in ("provenance.comparison", "provenance.searches"):
+    for module in ("provenance.allowance", "provenance.searches"):
         monkeypatch.setattr(f"{module}.thresholds", lambda: limits)
 
 

@@ -113,13 +113,15 @@ class _Codes:
 
 
 class Hqq:
-    """Finds modules with `W_q`."""
+    """Finds modules with a `W_q` that says how it is packed; without that it is a matrix of queries."""
 
     name = "hqq"
 
     def unpack(self, tensors: Tensors, config: Mapping[str, Any]) -> Iterator[Unpacked]:
         """Yield the weights that are packed in this way."""
         for module in modules_with(tensors, "W_q", optional=_ABOUT):
+            if not any(part in module.parts for part in ("shape", "packing", "nbits")):
+                continue
             found = self._codes(module)
             if isinstance(found, str):
                 yield module.refused(self.name, found)
