@@ -18,6 +18,8 @@ from cli.commands.fingerprint import fingerprint
 from cli.commands.identify import identify
 from cli.commands.inspect import inspect
 from cli.commands.library import app as library
+from cli.commands.render import render
+from cli.commands.verify import verify
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, complain, emit
@@ -31,6 +33,8 @@ app.command("decompose")(decompose)
 app.command("fingerprint")(fingerprint)
 app.command("identify")(identify)
 app.command("inspect")(inspect)
+app.command("render")(render)
+app.command("verify")(verify)
 app.add_typer(library)
 
 

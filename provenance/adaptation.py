@@ -145,10 +145,12 @@ class Adaptation:
                 "side": side,
                 "merged": False,
                 "relative_change": None if change is None else rounded(change),
+                "child": None if adapter.alone else side,
             },
             evidence=f"{side.upper()} holds {adapter.text}, {'alone' if adapter.alone else 'beside its base'}",
         )
-        return (kind, *found)
+        others = found if adapter.alone else tuple(each for each in found if not _is_own_base(each, side))
+        return (kind, *others)
 
     def _of_lone(self, adapter: Adapter, ruling: Ruling) -> Ruling:
         """What is known of an adapter and a model: inconclusive, unless weights that it holds in full are related."""
@@ -186,6 +188,18 @@ class Adaptation:
         if fit.refused:
             text += f" {len(fit.refused)} cannot be applied, such as {fit.refused[0]}."
         return text
+
+
+WHOLE = 0.9
+MOST = 0.5
+"""Coverage of the other side, and of an adapter's own, from which the factors are all that the latter has more."""
+
+
+def _is_own_base(kind: Kind, side: str) -> bool:
+    """Whether a kind says no more than that an adapter lies beside its base."""
+    other = "a" if side == "b" else "b"
+    shares = [kind.parameters.get(f"coverage_{each}", 0.0) for each in (side, other)]
+    return kind.kind == "component_reuse" and shares[0] >= MOST and shares[1] >= WHOLE
 
 
 def adapter_side(side: Side, adapter: Adapter) -> Side:

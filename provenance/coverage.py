@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fingerprints.anatomy import Part
 from fingerprints.pairing import Pair
 from provenance.observation import Observation, Side
 from provenance.result import Coverage, rounded
@@ -38,7 +37,7 @@ def cover(observed: Observation) -> Covered:
         else:
             unsampled[pair.a.template].append(pair)
     if observed.alignment is not None:
-        for pair, _ in observed.alignment.left_out:
+        for pair in observed.alignment.unsampled:
             unsampled[pair.a.template].append(pair)
     direct = {name: observed.pair_of[name] for name in observed.dependent_tensors}
     seen = _Seen(observed), _Seen(observed)
@@ -64,6 +63,7 @@ class _Seen:
     def __init__(self, observed: Observation) -> None:
         self._sides = observed.a, observed.b
         self._stored = ({}, {}) if observed.alignment is None else observed.alignment.repeated
+        self._stands_for = {} if observed.alignment is None else observed.alignment.stands_for
         self._counted: tuple[dict[str, int], dict[str, int]] = ({}, {})
 
     @property
@@ -81,17 +81,20 @@ class _Seen:
         for place, part in enumerate((pair.a, pair.b)):
             side, counted = self._sides[place], self._counted[place]
             name = self._stored[place].get(part.name, part.name)
-            size = part.info.size
+            size = int(part.info.size * self._stands_for.get(pair.a.name, 1.0))
             if like and name in side.anatomy.parts:
-                kept = [self._kept(place, other.a if place == 0 else other.b) for other in like]
+                kept = [self._kept(place, other) for other in like]
                 size = int(side.anatomy.parts[name].info.size * sum(kept) / len(kept))
             name = side.inventory.copies.get(name, name)
             counted[name] = max(counted.get(name, 0), size)
 
-    def _kept(self, place: int, part: Part) -> float:
-        """Share of a stored tensor that its view shows."""
+    def _kept(self, place: int, pair: Pair) -> float:
+        """Share of a stored tensor that its view shows, or stands for."""
+        part = (pair.a, pair.b)[place]
         stored = self._sides[place].anatomy.parts.get(self._stored[place].get(part.name, part.name))
-        return part.info.size / max(stored.info.size, 1) if stored is not None else 1.0
+        if stored is None:
+            return 1.0
+        return min(1.0, part.info.size * self._stands_for.get(pair.a.name, 1.0) / max(stored.info.size, 1))
 
 
 def _share(seen: Mapping[str, int], side: Side) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from fingerprints.groups import AxisTest
 from fingerprints.samples import SampleSettings
 from fingerprints.selection import NOT_SAMPLED
 from fingerprints.signals import SIGNALS
+from provenance.magnitudes import duration_of, size_of
 from provenance.observation import Observation
 from provenance.result import Cell, Evidence, Layer, NotMeasured, Status
+from provenance.searches import SUBJECTS, Outcome, Way
 
 _ORDER = {"family": 0, "order": 1, "group": 2, "tensor": 3}
 MOST_LISTED = 200
@@ -122,21 +125,7 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
                 reason="the weights do not settle which is which; names and shapes were followed",
             )
         )
-    if observed.measurement.tests and any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
-        found.append(
-            NotMeasured(
-                signal="width subset",
-                subject="tensors of different sizes",
-                reason="leading units were compared; other subsets of units were not searched",
-            )
-        )
-    found.append(
-        NotMeasured(
-            signal="disguise",
-            subject="permuted units, rotated residual stream",
-            reason="no signal that survives function-preserving disguises was run",
-        )
-    )
+    found += _not_searched(observed)
     summed = [
         NotMeasured(
             signal="index tests" if not reason.startswith("not evidence") else "all",
@@ -152,3 +141,43 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
             NotMeasured(signal="all", subject=f"{more} more", reason="see the reasons above"),
         ]
     return (*found, *summed)
+
+
+def _not_searched(observed: Observation) -> Iterator[NotMeasured]:
+    """Searches that were not made, with their cost, and what those that were made could not see."""
+    for search in observed.searches:
+        if search.outcome is Outcome.TOO_DEAR:
+            cost = f"would read about {size_of(search.cost.bytes)} and take about {duration_of(search.cost.seconds)}"
+            yield NotMeasured(
+                signal="search",
+                subject=SUBJECTS[search.way],
+                reason=f"not searched: it {cost}; --thorough searches whatever it costs",
+            )
+        elif search.outcome is Outcome.OUT_OF_TIME:
+            yield NotMeasured(
+                signal="search", subject=SUBJECTS[search.way], reason="not searched: the time limit was reached"
+            )
+    made = {search.way for search in observed.searches if search.outcome is Outcome.MADE}
+    if observed.measurement.tests and any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
+        yield NotMeasured(
+            signal="width subset",
+            subject="tensors of different sizes",
+            reason="leading units were compared; "
+            + (
+                "other subsets of units were searched in towers of known roles, and none matched"
+                if Way.STRUCTURE in made
+                else "other subsets of units are only searched in towers of known roles"
+            ),
+        )
+    if Way.BASES in made and not observed.searchable and observed.alignment is None:
+        yield NotMeasured(
+            signal="search",
+            subject=SUBJECTS[Way.BASES],
+            reason="searched in towers of known roles and equal width alone; these leave much of a side out",
+        )
+    if observed.measurement.tests and not observed.searches:
+        yield NotMeasured(
+            signal="search",
+            subject="permuted units, rotated residual stream",
+            reason="not searched: no stack of layers of known roles is on both sides",
+        )

@@ -14,6 +14,7 @@ from fingerprints.readers.pickle_imports import import_findings
 from provenance.adaptation import adapter_side
 from provenance.claims import CLAIMED, plain_claim
 from provenance.fingerprint_comparison import printed
+from provenance.hub import Hub
 from provenance.layouts import layout_entries
 from provenance.observation import Side
 from provenance.result import FindingEntry, LayoutEntry, ModelSummary
@@ -69,7 +70,7 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
     Parameters
     ----------
     model : str or Path
-        A file or a folder.
+        A file or a folder, or as text a model on the Hub.
     variant : str, optional
         The weight set to read in a folder that holds several.
 
@@ -78,7 +79,7 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
     CheckpointError
         When it cannot be used.
     """
-    with open_model(model, variant=variant) as checkpoint:
+    with Hub() as hub, open_model(hub.locate(model), variant=variant) as checkpoint:
         if isinstance(checkpoint, FingerprintCheckpoint):
             return _of_fingerprint(checkpoint)
         side, adapter = look_at(checkpoint), read_adapter(checkpoint)

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align, differs_in_structure
+from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
+from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.nameless import adopt
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
 from fingerprints.anatomy import Anatomy
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pairing
+from provenance.searches import Search, Way
 
 IN_TOWERS = 0.8
 """Share of the elements that must lie in towers of known roles for their disguises to be all there is."""
-
-
-class Way(StrEnum):
-    """How a pair is looked at."""
-
-    STRUCTURE = "structure"
-    """Through maps of layers, experts and widths, where these differ."""
-    NAMES = "names"
-    """Tensor beside tensor, as names, roles and shapes pair them."""
-    MAPS = "maps"
-    """Through maps of layers, experts, neurons and heads that are sought though nothing differs."""
-    BASES = "bases"
-    """With the basis of the residual stream sought as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +24,7 @@ class Look:
     """Both sides as a measurement sees them.
 
     `searched` says that weights chose what is compared with what: tests then use the half that searches did not see.
+    `adopted` are the counterparts of tensors that took over their roles, as they are stored.
     """
 
     way: Way
@@ -46,6 +35,7 @@ class Look:
     vocabulary: VocabularyMatch | None = None
     alignment: Alignment | None = None
     undone: Undone | None = None
+    adopted: Pairing | None = None
 
     @property
     def searched(self) -> bool:
@@ -55,18 +45,6 @@ class Look:
             or self.pairing.searched
             or (self.vocabulary is not None and self.vocabulary.searched)
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookSettings:
-    """`layers` whose units are matched (None: all); `thorough` spends what it takes; `values` says that both sides have
-    learned values at all; `seed` moves what searches read.
-    """
-
-    layers: int | None
-    thorough: bool
-    values: bool
-    seed: int = 0
 
 
 def plain_look(
@@ -88,41 +66,35 @@ def plain_look(
     return look if vocabulary is None else _at_tokens(look, vocabulary)
 
 
-def structural_look(plain: Look, settings: LookSettings) -> Look | None:
-    """The pair through maps of what differs in number; None where nothing does, or no map is found."""
-    if not settings.values or not differs_in_structure(*plain.anatomies, plain.pairing):
-        return None
-    sought = AlignmentSettings(layers=settings.layers, seed=settings.seed)
-    found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, sought)
-    return None if found is None else _through(plain, found, Way.STRUCTURE)
-
-
-def further_looks(plain: Look, settings: LookSettings) -> Iterator[Look]:
-    """What a search finds though nothing differs in number, made as it is asked for.
+def searched_look(plain: Look, search: Search, *, seed: int) -> Look | None:
+    """The pair as a search sees it; None where it finds nothing.
 
     Parameters
     ----------
     plain : Look
         The pair as names pair it.
-    settings : LookSettings
-        How much to search.
+    search : Search
+        For maps of what differs in number, of everything, or for bases as well.
+    seed : int
+        Moves what searches read.
     """
-    if not settings.values:
-        return
-    sought = AlignmentSettings(layers=settings.layers, seed=settings.seed)
-    found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, replace(sought, everywhere=True))
-    if found is not None:
-        yield _through(plain, found, Way.MAPS)
-    if not settings.thorough:
-        return
-    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True)
-    if undone is not None and (undone.bases or undone.turns):
-        look = replace(_through(plain, undone.alignment, Way.BASES), undone=undone)
-        if not undone.bases:
-            yield look
-            return
-        vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=settings.seed)
-        yield replace(look, vocabulary=None) if vocabulary is None else _at_tokens(look, vocabulary)
+    sought = AlignmentSettings(layers=search.layers, seed=seed, everywhere=search.way is not Way.STRUCTURE)
+    if search.way is not Way.BASES:
+        found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, sought)
+        return None if found is None else _through(plain, found, search.way)
+    adopted = adopt(plain.anatomies, (plain.a, plain.b))
+    guesses: dict[str, Floats32] = {}
+    if adopted is not None:
+        plain = replace(plain, anatomies=adopted.anatomies, pairing=adopted.pairing, adopted=adopted.stored)
+        guesses[adopted.tower] = adopted.matrix
+    undone = undo(plain.anatomies, (plain.a, plain.b), plain.pairing, sought, thorough=True, guesses=guesses)
+    if undone is None or not (undone.bases or undone.turns or adopted is not None):
+        return None
+    look = replace(_through(plain, undone.alignment, Way.BASES), undone=undone)
+    if not undone.bases and adopted is None:
+        return look
+    vocabulary = match_vocabulary(look.pairing, look.a, look.b, seed=seed)
+    return replace(look, vocabulary=None) if vocabulary is None else _at_tokens(look, vocabulary)
 
 
 def bases_searchable(plain: Look) -> bool:

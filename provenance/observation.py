@@ -22,13 +22,16 @@ from fingerprints.kernels.index_test import FEWEST_UNITS
 from fingerprints.measurement import Measurement, TensorMeasurement
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import SampleSettings
+from fingerprints.signals.neuron_profile import NeuronProfile
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
 from provenance.result import rounded
+from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
 SCALED = 0.02
 """Relative change beyond what the angle explains from which a matrix counts as scaled."""
+PROFILE = NeuronProfile.name
 BORNE_OUT = -3.0
 """log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
 
@@ -71,8 +74,12 @@ class Observation:
         The maps of layers, experts and units through which the two sides were looked at.
     undone : Undone or None
         The bases of residual streams and heads that were found and undone for that.
-    searched_bases : bool
-        Every search for maps and bases was made, without a result.
+    adopted : Pairing or None
+        Where the names of one side say nothing in any basis: the counterparts that weights joined, as they are stored.
+    searches : tuple of Search
+        The searches for maps and bases that could be made, and what became of each.
+    searchable : bool
+        Searches for bases leave little of either side out.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -89,8 +96,15 @@ class Observation:
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
-    searched_bases: bool = False
+    adopted: Pairing | None = None
+    searches: tuple[Search, ...] = ()
+    searchable: bool = False
     vocabulary: VocabularyMatch | None = None
+
+    @property
+    def searched_bases(self) -> bool:
+        """Whether every search for maps and bases was made."""
+        return self.searchable and all(search.outcome is Outcome.MADE for search in self.searches)
 
     @property
     def structural(self) -> bool:
@@ -219,6 +233,13 @@ class Observation:
         return frozenset(name for name, part in unknown.items() if part.module not in modules)
 
     @cached_property
+    def turned_tensors(self) -> frozenset[str]:
+        """Names in A of matrices of which only angles between neurons agree: they read a stream in another basis."""
+        names = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal == PROFILE}
+        others = {test.tensors[0] for test in self.dependent_tests if test.scope == "tensor" and test.signal != PROFILE}
+        return frozenset(names - others - self.equal_tensors)
+
+    @cached_property
     def matrix_effects(self) -> Mapping[str, float]:
         """Median matched cosine of each tested matrix by name in A: of its dependent axes, else of any."""
         found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
@@ -334,8 +355,9 @@ class Observation:
     @cached_property
     def _hidden_modules(self) -> frozenset[str]:
         """Modules whose outputs are hidden units, one row each."""
+        modules = {item.pair.a.name: item.pair.a.module for item in self.measurement.tensors}
         return frozenset(
-            self.a.anatomy.parts[test.tensors[0]].module
+            modules[test.tensors[0]]
             for test in self.measurement.tests
             if test.scope == "tensor" and test.axis.endswith("axis 0")
         )

@@ -90,9 +90,16 @@ def _is_noise(change: TensorChange) -> bool:
 
 
 def explained(observed: Observation) -> tuple[Explained, ...]:
-    """All changes of a pair, those left out that are one factor, or one vector added to all rows."""
+    """All changes of a pair, those left out that are one factor, one vector added to all rows, or what rounding leaves
+    of values that were turned or scaled between.
+    """
     trivial = observed.scaled_tensors | observed.shifted_tensors
-    return tuple(explain(change) for change in observed.changes if change.pair.a.name not in trivial)
+    return tuple(
+        explain(change)
+        for change in observed.changes
+        if change.pair.a.name not in trivial
+        and not (observed.undone is not None and change.survivors <= _stored_rounding(change, observed))
+    )
 
 
 def share(found: Iterable[Explained], operation: Operation) -> float:
@@ -115,6 +122,15 @@ def adapter_rank(found: Iterable[Explained]) -> int | None:
     if most < thresholds().one_rank_share * len(ranks):
         return None
     return max((rank for rank in near if near[rank] == most), key=lambda rank: (ranks.count(rank), rank))
+
+
+def _stored_rounding(change: TensorChange, observed: Observation) -> float:
+    """The same for the types that files hold, where views of them hold more digits."""
+    stored = [
+        side.anatomy.parts.get(part.name, part).info.dtype
+        for part, side in ((change.pair.a, observed.a), (change.pair.b, observed.b))
+    ]
+    return sum(2.0 ** -PRECISION.get(dtype, 24) for dtype in stored)
 
 
 def _rounding(change: TensorChange) -> float:

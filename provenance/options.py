@@ -32,7 +32,7 @@ class Options:
     spectrum : bool
         With `full`: the singular values of each matrix's change as well.
     thorough : bool
-        Search for disguises whatever it costs; small checkpoints are always searched.
+        Search for permuted units and rotated residual streams whatever it costs; small checkpoints always are.
     alpha : float
         Corrected p-value below which dependence is found.
     sample_seed : int
@@ -49,6 +49,10 @@ class Options:
         `cpu`, `cuda` or `auto`.
     threads : int or None
         Worker threads; None takes one a core. Never changes a number.
+    budget : int or None
+        Bytes of files that may be fetched from the Hub; None for 500 MB. Little of it makes the sample smaller.
+    allow_download : bool
+        Fetch as much as it takes, whole files too.
     """
 
     rows: int | None = None
@@ -64,6 +68,8 @@ class Options:
     renames: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     threads: int | None = None
+    budget: int | None = None
+    allow_download: bool = False
 
 
 class Progress(Protocol):

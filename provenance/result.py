@@ -274,6 +274,24 @@ class Run:
     seconds: float
     version: str
     options: Mapping[str, Any]
+    requests: int = 0
+    """HTTP requests, redirections and repetitions included."""
+    bytes_fetched: int = 0
+    """Bytes of what they were answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Third:
+    """A third relative C. `cosines` are those of the angles at A, B and C between the differences to the other two;
+    `middle` names the corner through which the other two are related, and `tree` says so in words.
+    """
+
+    reference: str
+    relation_a: Relation
+    relation_b: Relation
+    cosines: Mapping[str, float]
+    middle: str | None
+    tree: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +309,8 @@ class Result:
     run: Run
     tensors: tuple[TensorEntry, ...] = ()
     """Every pair, value by value, where all values were read (`--full`)."""
+    third: Third | None = None
+    """Where a third relative stands (`--with`)."""
     schema_version: int = SCHEMA_VERSION
 
 

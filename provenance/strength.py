@@ -108,7 +108,8 @@ def open_share(observed: Observation) -> float:
         if len(item.pair.a.shape) > 1 and name not in observed.dependent_tensors
     }
     if observed.alignment is not None:
-        left = {pair.a.name: pair for pair, _ in observed.alignment.left_out}
+        sampled = {pair.a.name for pair in observed.alignment.unsampled}
+        left = {pair.a.name: pair for pair, _ in observed.alignment.left_out if pair.a.name not in sampled}
         smaller = min((observed.a.inventory, observed.b.inventory), key=lambda side: side.parameters)
         return rounded(
             _share_of_smaller(observed, names) + sum(p.a.info.size for p in left.values()) / max(smaller.parameters, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Direction, Kind, Relation
+from provenance.searches import Outcome, Way
 from provenance.thresholds import thresholds
 
 _OPERATIONS = {
@@ -13,6 +14,27 @@ _OPERATIONS = {
     "component_reuse": "sharing a component",
     "quantised": "quantised",
     "vocabulary_change": "with another vocabulary",
+    "pruned_depth": "with layers removed",
+    "depth_upscaled": "with layers repeated",
+    "pruned_width": "with units removed",
+    "width_upscaled": "with units added",
+    "moe_upcycled": "with experts made of dense layers",
+}
+_CHANGES = {
+    "neurons permuted": "the order of neurons",
+    "neurons scaled": "the scale of neurons",
+    "heads permuted": "the order of heads",
+    "experts permuted": "the order of experts",
+    "identity layers inserted": "layers that add nothing",
+    "residual stream permuted": "the order of the residual stream",
+    "residual stream with signs turned": "signs of the residual stream",
+    "residual stream rotated": "a rotation of the residual stream",
+    "residual stream in another basis": "the basis of the residual stream",
+    "residual stream scaled": "the scale of the residual stream",
+    "queries and keys in another basis": "the basis of queries and keys",
+    "values in another basis": "the basis of values",
+    "token ids permuted": "the order of tokens",
+    "head shifted": "a vector added to the head",
 }
 
 
@@ -60,9 +82,17 @@ def _reuse(kind: Kind) -> str:
 def _derived(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...]) -> str:
     reuse = next((kind for kind in kinds if kind.kind == "component_reuse"), None)
     how = [_OPERATIONS[kind.kind] for kind in kinds if kind.kind in _OPERATIONS and kind is not reuse]
+    how += [_undisguised(kind) for kind in kinds if kind.kind == "disguised"]
     text = _reuse(reuse) + " " if reuse else ""
     text += "A and B share trained weights" + (f" ({', '.join(how)})" if how else "")
     return text
+
+
+def _undisguised(kind: Kind) -> str:
+    """What the two sides are equal up to."""
+    changes = list(dict.fromkeys(_CHANGES.get(each["what"], each["what"]) for each in kind.parameters["transform"]))
+    listed = ", ".join(changes[:-1]) + " and " + changes[-1] if len(changes) > 1 else changes[0]
+    return f"equal up to {listed}"
 
 
 def _trained_on(kinds: tuple[Kind, ...]) -> bool:
@@ -98,9 +128,14 @@ def _independent(observed: Observation, judgement: Judgement, kinds: tuple[Kind,
     if excluded:
         noun = "tensor" if excluded == 1 else "tensors"
         text += f" ({excluded} equal {noun} that nobody learned, such as constants and tables, left out)"
-    text += f". Scope: {judgement.ruling.scope}."
+    if judgement.ruling.scope is None:
+        text += ", as they are or with layers, units and bases of either side sought in the other."
+    else:
+        text += f". Scope: {judgement.ruling.scope}."
     if any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):
-        text += " Sizes differ: leading units were compared; other subsets of units were not searched."
+        searched = any(s.way is Way.STRUCTURE and s.outcome is Outcome.MADE for s in observed.searches)
+        text += " Sizes differ: leading units were compared; other subsets of units were "
+        text += "searched and not found." if searched else "not searched."
     return text
 
 

@@ -46,6 +46,9 @@ class Thresholds:
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
         Learned parameters under which nothing is tested.
+    search_seconds, search_bytes, search_share : float, int, float
+        A search is made by default within so many seconds, and within the larger of so many bytes and that share of the
+        bytes of both sides.
     read_whole_below_bytes : int
         Below this size everything is read before `identical` is said.
     small_checkpoint_bytes, tiny_checkpoint_bytes : int
@@ -113,6 +116,9 @@ class Thresholds:
     open_share: float
     fine_tune_effect: float
     fewest_parameters: int
+    search_seconds: float
+    search_bytes: int
+    search_share: float
     read_whole_below_bytes: int
     small_checkpoint_bytes: int
     tiny_checkpoint_bytes: int

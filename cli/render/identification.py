@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View, heading
 from provenance.identification.result import Candidate, Identification
 from provenance.identification.summary import layout_words
+from provenance.reports import numbers
 
 LAYOUTS = 4
 

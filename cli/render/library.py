@@ -8,14 +8,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.escaping import visible
-from cli.render import numbers
 from cli.render.view import View, heading
+from provenance.escaping import visible
 from provenance.fingerprinting import FingerprintSummary
 from provenance.library.building import Building
 from provenance.library.entry import Entry
 from provenance.library.library import Problem
 from provenance.library.listing import Listing, Transfer, Verification
+from provenance.reports import numbers
 
 SHORT = 12
 ROWS = 60
@@ -96,7 +96,7 @@ def building_report(result: Building, view: View) -> list[RenderableType]:
     parts: list[RenderableType] = [view.prose(result.summary), *_problems(result.failed, view)]
     if result.missing:
         shown = ", ".join(result.missing[:8]) + (", …" if len(result.missing) > 8 and not view.ascii_only else "")
-        parts.append(view.prose(f"not at hand: {shown}; --models DIR says where models lie"))
+        parts.append(view.prose(f"not at hand: {shown}; --models DIR says where models lie, --hub fetches them"))
     return parts
 
 

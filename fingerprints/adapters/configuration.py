@@ -6,12 +6,12 @@ The file's fields: https://huggingface.co/docs/peft/package_reference/lora#peft.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from fingerprints.adapters.alpha_patterns import AlphaPatterns, read_patterns
 from fingerprints.checkpoint import Finding
 from fingerprints.errors import CheckpointError, LimitExceeded
 from fingerprints.readers.bounded_json import parse_object
@@ -23,15 +23,18 @@ NAME: Final = "adapter_config.json"
 MAX_CONFIG: Final = 1_000_000
 """Bytes of the largest configuration that is read."""
 _HINT: Final = "download adapter_config.json again"
-_PLAIN: Final = re.compile(r"^\^?[\w.]+\$?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterConfig:
-    """The parsed adapter_config.json, empty where there is none; `findings` say why one cannot be used."""
+    """The parsed adapter_config.json, empty where there is none; `findings` say why one cannot be used.
+
+    `alphas` are those of single modules.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    alphas: AlphaPatterns = field(default_factory=AlphaPatterns)
 
     @property
     def transposed(self) -> bool:
@@ -41,17 +44,14 @@ class AdapterConfig:
     def scale(self, module: str, rank: int) -> float | None:
         """Return what the product of a module is multiplied with, None where the file does not settle it.
 
-        `alpha / rank`, or `alpha / sqrt(rank)` for rsLoRA (https://arxiv.org/abs/2312.03732). Patterns of single
-        modules are taken literally: an expression from a file may take forever to match, so one leaves it open.
+        `alpha / rank`, or `alpha / sqrt(rank)` for rsLoRA (https://arxiv.org/abs/2312.03732). An expression among the
+        patterns of single modules leaves it open.
         """
         alpha = self.values.get("lora_alpha")
-        patterns = self.values.get("alpha_pattern")
-        if isinstance(patterns, Mapping) and patterns:
-            literal = {key: value for key, value in patterns.items() if _PLAIN.match(key)}
-            named = [value for key, value in literal.items() if _names(key, module)]
-            if not named and len(literal) < len(patterns):
-                return None
-            alpha = named[0] if named else alpha
+        named = self.alphas.find(module)
+        if not named and not self.alphas.all_literal:
+            return None
+        alpha = named[0] if named else alpha
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or rank < 1:
             return None
         try:
@@ -85,16 +85,9 @@ def read_adapter_config(place: Path) -> AdapterConfig:
             )
         data = source.read(0, source.size)
         source.close()
-        return AdapterConfig(
-            values=parse_object(data, path=source.path, what="the text", hint=_HINT, constants=True),
-        )
+        values = parse_object(data, path=source.path, what="the text", hint=_HINT, constants=True)
+        return AdapterConfig(values=values, alphas=read_patterns(values.get("alpha_pattern")))
     except OSError:
         return AdapterConfig()
     except CheckpointError as error:
         return AdapterConfig(findings=(Finding(code="config-unreadable", subject=NAME, message=error.message),))
-
-
-def _names(key: str, module: str) -> bool:
-    """Whether a literal pattern means a module: its whole name, or its last components unless it begins with ^."""
-    name = key.removeprefix("^").removesuffix("$")
-    return module == name or (not key.startswith("^") and module.endswith(f".{name}"))

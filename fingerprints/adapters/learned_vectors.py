@@ -29,7 +29,8 @@ class LearnedVectors:
 
     def holds(self, module: AdaptedModule) -> bool:
         """Whether there is a vector."""
-        return _MARK in module.parts and len(module.shape(_MARK)) == 2 and 1 in module.shape(_MARK)
+        shape = module.shape(_MARK) if _MARK in module.parts else ()
+        return len(shape) == 2 and 1 in shape and 0 not in shape
 
     def describe(self, module: AdaptedModule) -> Mapping[str, Any]:
         """Return the type."""

@@ -36,12 +36,12 @@ class LowRank:
     name = "LoRA"
 
     def holds(self, module: AdaptedModule) -> bool:
-        """Whether there are two factors of one rank."""
+        """Whether there are two factors of one rank, and neither is empty."""
         marks = _marks(module)
         if marks is None:
             return False
         a, b = (module.shape(mark) for mark in marks)
-        return min(len(a), len(b)) > 1 and a[0] == b[1] > 0 and prod(b[2:]) == 1
+        return min(len(a), len(b)) > 1 and a[0] == b[1] and prod(b[2:]) == 1 and 0 not in (*a, *b)
 
     def describe(self, module: AdaptedModule) -> Mapping[str, Any]:
         """Return the type, the rank, and the scale that the configuration gives."""
@@ -144,7 +144,7 @@ class _Product:
                 block = source.rows(parts[fixed], start, stop).astype(np.float64).reshape(stop - start, -1)
                 found[:, start:stop] = np.einsum("ri,or->io", mine, block)
         else:
-            mine = source.take(parts[moving], rows).astype(np.float64).reshape(len(rows), -1)
+            mine = source.take(parts[moving], rows).astype(np.float64).reshape(len(rows), self.rank)
             step = max(1, _BLOCK // (8 * max(width, 1)))
             for start in range(0, self.rank, step):
                 stop = min(start + step, self.rank)

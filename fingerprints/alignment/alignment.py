@@ -14,7 +14,8 @@ from fingerprints.alignment.axis_map import AxisMap, Floats32, identity_map
 from fingerprints.alignment.experts import ExpertMap, match_experts, mlps_of, same_numbers
 from fingerprints.alignment.layer_map import LayerMap, find_layer_map
 from fingerprints.alignment.layer_sketch import likeness, writes_nothing
-from fingerprints.alignment.layer_units import match_layer_units
+from fingerprints.alignment.layer_units import CHEAP, match_layer_units
+from fingerprints.alignment.output_heads import follow_output
 from fingerprints.alignment.residual import match_residual
 from fingerprints.alignment.selected import Selected
 from fingerprints.alignment.stacks import StackPair, facing_stacks
@@ -24,9 +25,11 @@ from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import seen_as
 from fingerprints.pairing import Pair, PairBasis, Pairing
 from fingerprints.sampling import Half, Ints, in_half, spread
+from fingerprints.selection import NOT_SAMPLED
 
 Axes = tuple[Ints | None, ...]
 UNITS = ("neuron", "head")
+OUTPUT = "attn_out"
 MOST_LAYERS = 8
 
 
@@ -58,14 +61,17 @@ class TowerMap:
     numbers_b: tuple[int, ...]
     silent: tuple[int, ...]
     """Layers of the deeper side without a counterpart that write nothing to the residual stream."""
+    sampled: frozenset[tuple[int, int]]
+    """Layers whose units were matched; those of the others were not looked for."""
     searched_layers: bool
     searched_residual: bool
 
     @property
     def changes_structure(self) -> bool:
-        """Whether depth, widths or experts differ."""
+        """Whether depth, the order of layers, widths or experts differ."""
         return (
             self.layers.depth_a != self.layers.depth_b
+            or not self.layers.in_order
             or self.residual.units_a != self.residual.units_b
             or any(units.map.units_a != units.map.units_b for units in self.units)
             or any(experts.experts_a != experts.experts_b for experts in self.experts.values())
@@ -91,6 +97,8 @@ class Alignment:
         stored name.
     towers : tuple of TowerMap
         The maps.
+    stands_for : mapping
+        By name in A, how many times as many values a pair stands for as its views show: units of long axes are sampled.
     """
 
     a: Checkpoint
@@ -100,6 +108,12 @@ class Alignment:
     left_out: tuple[tuple[Pair, str], ...]
     repeated: tuple[Mapping[str, str], Mapping[str, str]]
     towers: tuple[TowerMap, ...]
+    stands_for: Mapping[str, float]
+
+    @property
+    def unsampled(self) -> tuple[Pair, ...]:
+        """Counterparts that were left out because other layers stand for theirs."""
+        return tuple(pair for pair, reason in self.left_out if reason == NOT_SAMPLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +255,15 @@ class _Search:
             numbers_a=tuple(stacks.a.layers),
             numbers_b=tuple(stacks.b.layers),
             silent=self._silent(stacks, layers),
+            sampled=frozenset(layers.pairs[place] for place in self._sampled(layers)),
             searched_layers=searched_layers,
             searched_residual=searched_residual,
         )
+
+    def _sampled(self, layers: LayerMap) -> Ints:
+        """Places of the layers whose units are matched."""
+        limit = self.settings.layers
+        return spread(len(layers.pairs), len(layers.pairs) if limit is None else limit)
 
     def _layers(self, stacks: StackPair, residual: AxisMap) -> LayerMap | None:
         table = likeness(stacks, self.a, self.b, _for_search(residual), seed=self.settings.seed)
@@ -270,9 +290,7 @@ class _Search:
         experts: Mapping[tuple[int, int], ExpertMap],
         residual: AxisMap,
     ) -> Iterator[UnitMap]:
-        limit = self.settings.layers
-        chosen = spread(len(layers.pairs), len(layers.pairs) if limit is None else limit)
-        for place in chosen:
+        for place in self._sampled(layers):
             pair = layers.pairs[place]
             axes: dict[tuple[tuple[int | None, int | None], str, str], list[Pair]] = {}
             for found in _counterparts(stacks, pair, experts.get(pair)):
@@ -282,13 +300,15 @@ class _Search:
                             continue
                         key = (found.a.expert, found.b.expert), meaning, _own_units(found.a, meaning)
                         axes.setdefault(key, []).append(found)
-            for (pair_of_experts, meaning, role), pairs in axes.items():
+            output: AxisMap | None = None
+            for (pair_of_experts, meaning, role), pairs in sorted(axes.items(), key=lambda item: item[0][2] != OUTPUT):
                 lengths = [part.shape[part.axes.index(meaning)] for part in (pairs[0].a, pairs[0].b)]
-                if lengths[0] == lengths[1] and not self.settings.everywhere:
+                if not self._is_sought(pairs[0], meaning):
                     continue
-                matched, factors = match_layer_units(pairs, meaning, residual, self.a, self.b)
+                matched, factors = self._match(pairs, meaning, residual, output)
                 if matched is None or not matched.credible:
                     continue
+                output = matched if role == OUTPUT else output
                 if meaning == "neuron" or lengths[0] != lengths[1] or len(matched.a) == lengths[0]:
                     yield UnitMap(
                         layers=pair,
@@ -298,6 +318,24 @@ class _Search:
                         map=matched,
                         factors=factors,
                     )
+
+    def _is_sought(self, pair: Pair, meaning: str) -> bool:
+        """Whether the units of an axis are looked for."""
+        if meaning not in pair.a.axes or pair.a.axes != pair.b.axes:
+            return False
+        axis = pair.a.axes.index(meaning)
+        return self.settings.everywhere or pair.a.shape[axis] != pair.b.shape[axis]
+
+    def _match(
+        self, pairs: list[Pair], meaning: str, residual: AxisMap, output: AxisMap | None
+    ) -> tuple[AxisMap | None, dict[str, Floats32]]:
+        """Units by what they read and write; rows of large attention matrices by what the output's columns are."""
+        first = pairs[0]
+        if meaning == "head" and first.a.axes[0] == "head" and max(first.a.info.nbytes, first.b.info.nbytes) > CHEAP:
+            if output is None:
+                return None, {}
+            return follow_output(first, output, _for_search(residual), (self.a, self.b)), {}
+        return match_layer_units(pairs, meaning, residual, self.a, self.b)
 
     def shown(self, towers: tuple[TowerMap, ...]) -> Alignment:
         """Both sides through the maps of all towers; what lies on none of them stays as it is."""
@@ -325,7 +363,11 @@ class _Search:
                 for layers in tower.layers.pairs
                 for pair in _counterparts(stacks, layers, tower.experts.get(layers))
             ]
+        stands_for: dict[str, float] = {}
         for pair, home in todo:
+            if home is not None and self._is_left_out(pair, home):
+                left_out.append((pair, NOT_SAMPLED))
+                continue
             selection = None if home is None else _selection(pair, home)
             if selection is None and home is not None:
                 left_out.append((pair, "its units were not matched"))
@@ -342,6 +384,8 @@ class _Search:
             part_a = views[0].add(pair.a, names[0], chosen.a, (), label)
             part_b = views[1].add(pair.b, names[1], chosen.b, chosen.signs, label)
             pairs.append(replace(pair, a=part_a, b=part_b, matched=chosen.matched))
+            if chosen.stands_for != 1.0:
+                stands_for[part_a.name] = chosen.stands_for
         used_a = {repeated[0].get(pair.a.name, pair.a.name) for pair in pairs}
         used_b = {repeated[1].get(pair.b.name, pair.b.name) for pair in pairs}
         return Alignment(
@@ -356,7 +400,15 @@ class _Search:
             left_out=tuple(left_out),
             repeated=repeated,
             towers=towers,
+            stands_for=stands_for,
         )
+
+    def _is_left_out(self, pair: Pair, tower: TowerMap) -> bool:
+        """Whether a pair has units that are looked for in other layers alone."""
+        layers = pair.a.layer, pair.b.layer
+        if None in layers or layers in tower.sampled:
+            return False
+        return any(self._is_sought(pair, meaning) for meaning in UNITS)
 
 
 def _for_search(residual: AxisMap) -> tuple[Ints, Ints]:
@@ -412,6 +464,7 @@ class _Selection:
     b: Axes
     signs: tuple[Floats32 | None, ...] = ()
     matched: tuple[str, ...] = ()
+    stands_for: float = 1.0
 
 
 def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
@@ -422,6 +475,7 @@ def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
     chosen_a: list[Ints | None] = []
     chosen_b: list[Ints | None] = []
     matched: list[str] = []
+    stands_for = 1.0
     for axis, meaning in enumerate(pair.a.axes):
         units = _units_of(pair, meaning, tower)
         found = units.map if units is not None else _map_of(pair, meaning, tower)
@@ -437,11 +491,14 @@ def _selection(pair: Pair, tower: TowerMap) -> _Selection | None:
             return None
         if _was_searched(meaning, tower):
             matched.append(meaning)
+        stands_for *= found.stands_for
         chosen_a.append(None if found.is_identity else found.a)
         chosen_b.append(None if found.is_identity else found.b)
-        factors = found.signs if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
+        factors = None if units is None else units.factors.get(f"{pair.b.role}.{pair.b.kind}")
         signs.append(factors if pair.b.kind is not PartKind.GAIN else None)
-    return _Selection(a=tuple(chosen_a), b=tuple(chosen_b), signs=tuple(signs), matched=tuple(matched))
+    return _Selection(
+        a=tuple(chosen_a), b=tuple(chosen_b), signs=tuple(signs), matched=tuple(matched), stands_for=stands_for
+    )
 
 
 def _was_searched(meaning: str, tower: TowerMap) -> bool:

@@ -23,6 +23,7 @@ class Spare(StrEnum):
     COPIES = "copies"
     """Most are like another unit of their own side that has one."""
     ZERO = "zero"
+    """Most are zero, or next to that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,8 +36,8 @@ class AxisMap:
         Units of either side, each at most once; `a` ascends.
     units_a, units_b : int
         Lengths of the axis.
-    sought : int
-        Units of B for which a counterpart was sought: all, or a sample of a long axis.
+    sought : int or None
+        Units of the shorter axis for which a counterpart was sought; None for all of them.
     effect : float or None
         Median cosine of the matched units, on features that the search did not see.
     noise : float
@@ -45,10 +46,9 @@ class AxisMap:
         What the norms of the units say about their numbers.
     spare : Spare or None
         What is left on the longer axis; None where nothing is.
-    signs : ndarray of float32, shape (k,), or None
-        What B's units are multiplied by in matrices and biases; None for nothing.
     agreement : float or None
-        Share of the units that what they read and what they pass on match alike, each searched by itself.
+        Share of the shorter side's units that what they read and what they pass on, each searched by itself, match
+        alike.
     """
 
     a: Ints
@@ -60,17 +60,12 @@ class AxisMap:
     noise: float = 0.0
     order: Order = Order.SERIAL
     spare: Spare | None = None
-    signs: Floats32 | None = None
     agreement: float | None = None
 
     @property
     def is_identity(self) -> bool:
         """Whether every unit stands for the one of its own number, and none is left."""
-        return (
-            self.units_a == self.units_b == len(self.a)
-            and (self.signs is None or bool((self.signs > 0).all()))
-            and bool(np.array_equal(self.a, self.b))
-        )
+        return self.units_a == self.units_b == len(self.a) and bool(np.array_equal(self.a, self.b))
 
     @property
     def in_order(self) -> bool:
@@ -83,14 +78,13 @@ class AxisMap:
         return self.is_identity or (
             self.effect is not None
             and self.effect > self.noise
-            and len(self.a) >= FEWEST_SHARE * min(self.units_a, self.units_b)
+            and len(self.a) * self.stands_for >= FEWEST_SHARE * min(self.units_a, self.units_b)
         )
 
     @property
-    def shares(self) -> tuple[float, float]:
-        """Share of A's and of B's units that have a counterpart, as far as it was sought."""
-        of_b = len(self.b) / max(self.sought or self.units_b, 1)
-        return min(1.0, of_b * self.units_b / max(self.units_a, 1)), of_b
+    def stands_for(self) -> float:
+        """How many matched units each one stands for, where counterparts were sought for a sample."""
+        return min(self.units_a, self.units_b) / self.sought if self.sought else 1.0
 
 
 def identity_map(length: int) -> AxisMap:

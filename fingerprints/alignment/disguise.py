@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
-from fingerprints.alignment.axis_map import AxisMap
+from fingerprints.alignment.axis_map import AxisMap, Floats32
 from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
 from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns, head_sizes
 from fingerprints.alignment.rebased import Rebased
+from fingerprints.alignment.selected import Selected
 from fingerprints.alignment.stacks import facing_stacks
-from fingerprints.anatomy import Anatomy, Part
+from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint
 from fingerprints.layouts.views import seen_as
@@ -41,6 +42,7 @@ def undo(
     settings: AlignmentSettings,
     *,
     thorough: bool,
+    guesses: Mapping[str, Floats32] | None = None,
 ) -> Undone | None:
     """Look for a basis of each tower's residual stream, and align in it; then turn heads back.
 
@@ -54,17 +56,21 @@ def undo(
         As for `align`.
     thorough : bool
         See `find_basis`.
+    guesses : mapping, optional
+        Bases that weights suggested already, by A's tower, for `find_basis` to try first.
 
     Returns
     -------
     Undone or None
         None where no layer of any tower has a counterpart afterwards.
     """
+    guesses = guesses or {}
     bases: dict[str, Basis] = {}
     for stacks in facing_stacks(*anatomies, pairing):
         widths = anatomies[0].towers[stacks.a.path].residual, anatomies[1].towers[stacks.b.path].residual
         if widths[0] == widths[1]:
-            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough)
+            guess = guesses.get(stacks.a.path)
+            found = find_basis(stacks, anatomies, checkpoints, thorough=thorough, guess=guess)
             if found is not None:
                 bases[stacks.a.path] = found
     known = {
@@ -74,14 +80,14 @@ def undo(
             units_a=len(basis.columns),
             units_b=len(basis.columns),
             effect=basis.share,
-            signs=basis.signs,
         )
         for path, basis in bases.items()
         if basis.columns is not None
     }
     turned = {path: basis for path, basis in bases.items() if basis.columns is None}
-    if turned:
-        anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, turned)
+    changed = {path: basis for path, basis in bases.items() if path in turned or _flips(basis)}
+    if changed:
+        anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, changed)
     found_alignment = align(
         anatomies,
         checkpoints,
@@ -94,24 +100,37 @@ def undo(
     return Undone(alignment=aligned, bases=bases, turns=turns)
 
 
+def _flips(basis: Basis) -> bool:
+    """Whether signs are turned: searches look at dimensions as they are, so that views have to turn them back."""
+    return basis.signs is not None and bool((basis.signs < 0).any())
+
+
 def _rebased(
     anatomies: tuple[Anatomy, Anatomy],
     checkpoints: tuple[Checkpoint, Checkpoint],
     pairing: Pairing,
     bases: Mapping[str, Basis],
 ) -> tuple[tuple[Anatomy, Anatomy], tuple[Checkpoint, Checkpoint], Pairing]:
-    """Both sides folded, B's residual streams turned to A's; vectors on a turned stream are left out."""
+    """Both sides folded, B's residual streams turned to A's; vectors on a turned stream are left out.
+
+    Where B's is a permutation with signs, its signs are turned, and nothing else.
+    """
     towers = {pair.a.tower: pair.b.tower for pair in pairing.pairs if pair.a.tower in bases}
     shown: list[Anatomy] = []
     views: list[Checkpoint] = []
     for place, (anatomy, checkpoint) in enumerate(zip(anatomies, checkpoints, strict=True)):
         by_tower = {(path if place == 0 else towers[path]): basis for path, basis in bases.items() if path in towers}
         parts: dict[str, Part] = {}
-        made: dict[str, Rebased] = {}
+        made: dict[str, Rebased | Selected] = {}
         for name, part in anatomy.parts.items():
             basis = by_tower.get(part.tower) if part.role is not None else None
             if basis is None or "residual" not in part.axes:
                 parts[name] = part
+            elif basis.columns is not None:
+                parts[name] = part
+                if place == 1 and part.kind is not PartKind.GAIN:
+                    made[name] = _flipped(part, basis)
+                    parts[name] = replace(part, info=made[name].info)
             elif len(part.shape) == 2 and part.axes.count("residual") == 1:
                 made[name] = _view(part, basis, place)
                 parts[name] = replace(part, info=made[name].info)
@@ -123,6 +142,19 @@ def _rebased(
         if pair.a.name in shown[0].parts and pair.b.name in shown[1].parts
     )
     return (shown[0], shown[1]), (views[0], views[1]), replace(pairing, pairs=pairs)
+
+
+def _flipped(part: Part, basis: Basis) -> Selected:
+    """B's tensor with the signs of its residual dimensions turned, these left in place."""
+    signs = np.ones(len(basis.matrix), np.float32)
+    if basis.columns is not None and basis.signs is not None:
+        signs[basis.columns] = basis.signs
+    return Selected(
+        info=seen_as(part.info, part.name, part.shape, "signs turned"),
+        source=part.name,
+        axes=(None,) * len(part.shape),
+        signs=tuple(signs if meaning == "residual" else None for meaning in part.axes),
+    )
 
 
 def _view(part: Part, basis: Basis, place: int) -> Rebased:
@@ -142,9 +174,11 @@ def _view(part: Part, basis: Basis, place: int) -> Rebased:
 def _with_heads(found: Alignment) -> tuple[Alignment, dict[tuple[str, int, int], dict[str, Turn]]]:
     """The alignment with the heads of B turned, where they are not in place already and turning explains them."""
     by_layers: dict[tuple[str, int, int], dict[str, Pair]] = {}
+    sampled = {(tower.path_a, *layers) for tower in found.towers for layers in tower.sampled}
     for pair in found.pairing.pairs:
         if (
-            pair.a.role in (*ROLES, FUSED)
+            (pair.a.tower, pair.a.layer, pair.b.layer) in sampled
+            and pair.a.role in (*ROLES, FUSED)
             and pair.a.layer is not None
             and pair.b.layer is not None
             and len(pair.a.shape) == 2

@@ -9,22 +9,29 @@ import numpy as np
 
 from fingerprints.alignment.axis_map import AxisMap
 from fingerprints.alignment.layer_map import FLOOR, SHARE
-from fingerprints.alignment.layer_sketch import DIMENSIONS, Floats, written_cosines
+from fingerprints.alignment.layer_sketch import COLUMNS, DIMENSIONS, Floats, written_cosines
 from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.errors import CheckpointError
 from fingerprints.sampling import Ints
+from fingerprints.values import widened
 
+MIXED = 32
+"""Residual dimensions in which mixtures of experts are sought."""
+NEARER = 0.5
+"""Of the distance that experts from one dense MLP leave: less is a mixture."""
 Mlps = Mapping[int | None, Mapping[str, Part]]
 """The MLPs of a layer by expert (None: a dense one), each by role and kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpertMap:
-    """MLPs of two layers that stand for one another, by expert."""
+    """MLPs of two layers that stand for one another, by expert; `mixed` says that a dense one is a mixture of them."""
 
     pairs: tuple[tuple[int | None, int | None], ...]
     experts_a: int
     experts_b: int
+    mixed: bool = False
 
     @property
     def router(self) -> AxisMap | None:
@@ -88,11 +95,51 @@ def match_experts(ours: Mlps, theirs: Mlps, a: Checkpoint, b: Checkpoint, dims: 
         ]
     if not chosen:
         return None
+    pairs = tuple((names_a[i], names_b[j]) for i, j in chosen)
+    sides = (ours, a, dims[0]), (theirs, b, dims[1])
+    one, many = sides if None in ours else sides[::-1]
     return ExpertMap(
-        pairs=tuple((names_a[i], names_b[j]) for i, j in chosen),
+        pairs=pairs,
         experts_a=sum(expert is not None for expert in ours),
         experts_b=sum(expert is not None for expert in theirs),
+        mixed=len(pairs) > 1 and min(c.shape) == 1 and None in one[0] and _is_mixture(one, many),
     )
+
+
+Written = tuple[Mlps, Checkpoint, Ints]
+
+
+def _is_mixture(one: Written, many: Written) -> bool:
+    """Whether a dense MLP is nearer to a mixture of the experts than experts that all started from it would have it.
+
+    The mean of n models that left one point independently is nearer to that point than each of them, by the root of n.
+    """
+    dense, *experts = (
+        None if (part := parts.get("ffn_down.matrix")) is None else _entries(part, checkpoint, dims)
+        for mlps, checkpoint, dims in (one, many)
+        for parts in mlps.values()
+    )
+    others = [values for values in experts if values is not None and dense is not None and values.shape == dense.shape]
+    if dense is None or len(others) < 2:
+        return False
+    own = float(dense @ dense)
+    alone = min(own - float(dense @ each) ** 2 / max(float(each @ each), 1e-30) for each in others)
+    table = np.stack(others, axis=1)
+    left = dense - table @ np.linalg.lstsq(table, dense, rcond=None)[0]
+    return bool(np.sqrt(float(left @ left)) < NEARER / np.sqrt(len(others)) * np.sqrt(max(alone, 0.0)))
+
+
+def _entries(part: Part, checkpoint: Checkpoint, dims: Ints) -> Floats | None:
+    """Some entries of what an MLP writes, in one row."""
+    rows = dims[:: max(1, len(dims) // MIXED)][:MIXED]
+    order = np.argsort(rows)
+    try:
+        taken = widened(checkpoint.take(part.name, rows[order])).astype(np.float64)
+    except CheckpointError:
+        return None
+    values = np.empty_like(taken)
+    values[order] = taken
+    return values[:, :COLUMNS].ravel() if np.isfinite(values).all() else None
 
 
 def _sketches(mlps: Mlps, checkpoint: Checkpoint, dims: Ints) -> dict[int | None, Floats]:

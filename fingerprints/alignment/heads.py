@@ -26,6 +26,8 @@ FUSED = "attn_qkv"
 """Queries, keys and values one after the other, as many heads of each."""
 MIXED = 0.1
 """An entry of a block this far from the identity's is more than noise."""
+SINGULAR = 1e-10
+"""Squared size, as a share of the largest, under which a direction counts as not spanned."""
 SPANNED = 0.3
 """Share of a span that two heads of one origin have in common."""
 Floats = np.ndarray
@@ -73,10 +75,10 @@ class Turned:
     def take(self, inner: Checkpoint, indices: Ints) -> Array:
         """Rows at `indices`, float32."""
         if self.axis == 1:
-            values = widened(inner.take(self.source, indices)).astype(np.float32)
+            values = widened(inner.take(self.source, indices))
             return np.ascontiguousarray(self.turn.apply(np.ascontiguousarray(values.T)).T)
         stored = inner.tensors[self.source]
-        values = widened(inner.rows(self.source, 0, stored.shape[0])).astype(np.float32)
+        values = widened(inner.rows(self.source, 0, stored.shape[0]))
         return np.ascontiguousarray(self.turn.apply(values.reshape(stored.shape[0], -1))[indices])
 
 
@@ -177,7 +179,7 @@ def _matrices(pairs: Mapping[str, Pair], checkpoint: Checkpoint, side: int) -> d
         if len(part.shape) != 2 or prod(part.shape) * 2 > WHOLE or part.axes.count("head") != 1:
             return None
         try:
-            values = widened(checkpoint.rows(part.name, 0, part.shape[0])).astype(np.float32)
+            values = widened(checkpoint.rows(part.name, 0, part.shape[0]))
         except CheckpointError:
             return None
         if not np.isfinite(values).all():
@@ -195,8 +197,19 @@ def _blocks(matrix: Floats32, size: int) -> list[Floats32]:
 
 def _overlap(ours: list[Floats32], theirs: list[Floats32]) -> Floats:
     """Share of each block's row span that each block of the other side spans, in [0, 1]."""
-    bases = [[np.linalg.qr(block.T)[0] for block in side] for side in (ours, theirs)]
-    return np.array([[float(np.square(p.T @ q).sum()) / p.shape[1] for q in bases[1]] for p in bases[0]])
+    x, y = (_whitened(np.stack(side)) for side in (ours, theirs))
+    size = x.shape[1]
+    cosines = np.square(np.concatenate(list(x)) @ np.concatenate(list(y)).T)
+    return np.asarray(cosines.reshape(len(x), size, len(y), size).sum(axis=(1, 3), dtype=np.float64) / size)
+
+
+def _whitened(blocks: Floats32) -> Floats32:
+    """An orthonormal basis of each block's row span; zero rows for what it does not span."""
+    wide = blocks.astype(np.float64)
+    sizes, vectors = np.linalg.eigh(wide @ wide.transpose(0, 2, 1))
+    spanned = sizes > SINGULAR * sizes[:, -1:]
+    scales = np.where(spanned, 1.0 / np.sqrt(np.where(spanned, sizes, 1.0)), 0.0)
+    return np.asarray((vectors * scales[:, None, :]).transpose(0, 2, 1) @ wide, dtype=np.float32)
 
 
 def _order(c: Floats) -> Ints | None:
@@ -211,7 +224,8 @@ def _order(c: Floats) -> Ints | None:
 
 def _solved(x: Floats32, y: Floats32) -> Floats:
     """The square matrix m that minimises `|x - m y|`."""
-    return np.asarray(np.linalg.lstsq(y.T.astype(np.float64), x.T.astype(np.float64), rcond=None)[0].T)
+    wide_x, wide_y = x.astype(np.float64), y.astype(np.float64)
+    return np.asarray(np.linalg.lstsq(wide_y @ wide_y.T, wide_y @ wide_x.T, rcond=None)[0].T)
 
 
 def _explained(x: Floats32, y: Floats32) -> float:

@@ -1,14 +1,16 @@
 """Which layer of one model is which layer of the other, from how alike they are.
 
-Layers of the deeper side are placed one after the other in the shallower one by dynamic programming: going on to the
-next layer is free, a jump (a dropped layer, a repetition, the overlap of a depth up-scaled model, a reversed order)
-costs a little, having no counterpart is worth what an unrelated layer may reach.
+Layers of the deeper side (of equally deep ones: of the side that then leaves less open) are placed one after the other
+in the shallower one by dynamic programming: going on to the next layer is free, a jump (a dropped layer, a repetition,
+the overlap of a depth up-scaled model, a reversed order) costs a little, having no counterpart is worth what an
+unrelated layer may reach.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,6 +48,11 @@ class LayerMap:
             and [b for _, b in self.pairs] == sorted({b for _, b in self.pairs})
         )
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the layers that have a counterpart come in one order on both sides, each once."""
+        return all(a < other_a and b < other_b for (a, b), (other_a, other_b) in pairwise(self.pairs))
+
     def of_b(self) -> tuple[tuple[int, ...], ...]:
         """For each layer of B in order that has any, its layers of A."""
         return tuple(tuple(a for a, other in self.pairs if other == b) for b in sorted({b for _, b in self.pairs}))
@@ -61,22 +68,19 @@ def find_layer_map(likeness: Floats, layers_a: list[int], layers_b: list[int]) -
     layers_a, layers_b : list of int
         Their numbers.
     """
-    deeper_b = likeness.shape[1] >= likeness.shape[0]
-    table = likeness.T if deeper_b else likeness
-    places = _placed(table)
-    pairs = sorted(
-        (layers_a[inner], layers_b[outer]) if deeper_b else (layers_a[outer], layers_b[inner])
-        for outer, inner in enumerate(places)
-        if inner != NOBODY
-    )
-    if not pairs:
+    found: list[list[tuple[int, int]]] = []
+    if likeness.shape[1] >= likeness.shape[0]:
+        found.append([(inner, outer) for outer, inner in enumerate(_placed(likeness.T)) if inner != NOBODY])
+    if likeness.shape[0] >= likeness.shape[1]:
+        found.append([(outer, inner) for outer, inner in enumerate(_placed(likeness)) if inner != NOBODY])
+    places = max(found, key=lambda pairs: sum(float(likeness[pair]) for pair in pairs))
+    if not places:
         return None
-    at_a, at_b = {n: i for i, n in enumerate(layers_a)}, {n: i for i, n in enumerate(layers_b)}
     return LayerMap(
-        pairs=tuple(pairs),
+        pairs=tuple(sorted((layers_a[i], layers_b[j]) for i, j in places)),
         depth_a=len(layers_a),
         depth_b=len(layers_b),
-        scores={(a, b): float(likeness[at_a[a], at_b[b]]) for a, b in pairs},
+        scores={(layers_a[i], layers_b[j]): float(likeness[i, j]) for i, j in places},
     )
 
 

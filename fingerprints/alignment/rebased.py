@@ -18,7 +18,7 @@ Floats32 = npt.NDArray[np.float32]
 class Rebased:
     """`source` with its axis `axis` multiplied by `gain`, centred, and turned by `matrix` (what is new first).
 
-    Rows along another axis cost what they cost; those of the turned one need the whole tensor.
+    Rows along another axis cost what they cost; those of an axis that is turned or centred need the whole tensor.
     """
 
     info: TensorInfo
@@ -33,15 +33,19 @@ class Rebased:
         """Rows at `indices`, float32."""
         length = inner.tensors[self.source].shape[0]
         if self.axis == 1:
-            values = widened(inner.take(self.source, indices)).astype(np.float32)
+            values = widened(inner.take(self.source, indices))
             if self.gain is not None:
                 values = values * self.gain
             if self.centred:
                 values = values - values.mean(axis=1, keepdims=True)
             if self.matrix is not None:
                 values = values @ self.matrix.T
+        elif self.matrix is None and not self.centred:
+            values = widened(inner.take(self.source, indices))
+            if self.gain is not None:
+                values = values * self.gain[indices].reshape(-1, *(1,) * (values.ndim - 1))
         else:
-            values = widened(inner.rows(self.source, 0, length)).astype(np.float32)
+            values = widened(inner.rows(self.source, 0, length))
             if self.gain is not None:
                 values = values * self.gain.reshape(-1, *(1,) * (values.ndim - 1))
             if self.centred:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fingerprints.alignment.axis_map import AxisMap, Floats32
 from fingerprints.alignment.unit_features import unit_features
 from fingerprints.alignment.unit_map import Facing, match_units
@@ -68,8 +70,13 @@ def _described(pair: Pair, a: Checkpoint, b: Checkpoint, seed: int) -> Facing | 
 
 
 def _centred(values: Floats32 | None) -> Floats32 | None:
-    """Features of which each has mean zero over the units, so that what all units share matches nobody."""
+    """Features of which each has mean zero over the units, so that what all units share matches nobody.
+
+    Units that are zero, as those of a padded stream are, stay zero.
+    """
     if values is None:
         return None
-    centred: Floats32 = values - values.mean(axis=0, keepdims=True)
+    used = values.any(axis=1, keepdims=True)
+    mean = values.sum(axis=0, keepdims=True) / max(int(used.sum()), 1)
+    centred: Floats32 = np.where(used, values - mean, values).astype(np.float32)
     return centred

@@ -17,7 +17,9 @@ WHOLE = 1 << 28
 """Bytes of a tensor up to which all of its rows are read."""
 
 
-def unit_features(part: Part, axis: int, inner: Ints, checkpoint: Checkpoint) -> Floats32 | None:
+def unit_features(
+    part: Part, axis: int, inner: Ints, checkpoint: Checkpoint, *, units: Ints | None = None
+) -> Floats32 | None:
     """One row a unit: its entries at positions `inner` of the matrix' other axis.
 
     Parameters
@@ -29,7 +31,9 @@ def unit_features(part: Part, axis: int, inner: Ints, checkpoint: Checkpoint) ->
     inner : ndarray of int64, shape (k,)
         Distinct positions along the other one, in any order.
     checkpoint : Checkpoint
-        Where it is read: k rows for units along axis 1, the whole matrix for units along axis 0.
+        Where it is read: k rows for units along axis 1, rows of their own for units along axis 0.
+    units : ndarray of int64, optional
+        Distinct units, in any order; None for all.
 
     Returns
     -------
@@ -40,9 +44,10 @@ def unit_features(part: Part, axis: int, inner: Ints, checkpoint: Checkpoint) ->
         return None
     try:
         if axis == 1:
-            order = np.argsort(inner)
-            values = np.empty((part.shape[1], len(inner)), np.float32)
-            values[:, order] = widened(checkpoint.take(part.name, inner[order])).T
+            values = _rows(part, inner, checkpoint)
+            values = np.ascontiguousarray((values if units is None else values[:, units]).T)
+        elif units is not None:
+            values = np.ascontiguousarray(_rows(part, units, checkpoint)[:, inner])
         elif prod(part.shape) * 2 <= WHOLE:
             values = np.ascontiguousarray(widened(checkpoint.rows(part.name, 0, part.shape[0]))[:, inner])
         else:
@@ -50,6 +55,14 @@ def unit_features(part: Part, axis: int, inner: Ints, checkpoint: Checkpoint) ->
     except CheckpointError:
         return None
     return values if np.isfinite(values).all() else None
+
+
+def _rows(part: Part, rows: Ints, checkpoint: Checkpoint) -> Floats32:
+    """Distinct rows in any order."""
+    order = np.argsort(rows)
+    values = np.empty((len(rows), part.shape[1]), np.float32)
+    values[order] = widened(checkpoint.take(part.name, rows[order]))
+    return values
 
 
 def scaled_rows(values: Floats32) -> Floats32:

@@ -34,6 +34,10 @@ NF4 = np.array(
 """Levels of 4-bit NormalFloat (T. Dettmers et al., arXiv 2305.14314, appendix E)."""
 SMALL_CODES = 24
 """Only codes up to this size are looked at: rounding the products to few digits blurs larger ones."""
+BLUR = 2.0**-8
+"""Relative error of products of codes and scales that were stored in bfloat16."""
+FIRST = 32
+"""Rows that are looked at first: where they lie on no grid, nothing does."""
 MOST_GROUPS = 256
 MOST_LEVELS = 64
 """Values of a group that stand for its levels."""
@@ -66,22 +70,29 @@ def find_grid(values: Floats32) -> Grid | None:
     """
     if values.shape[0] < 4 or values.shape[1] < 16 or not np.isfinite(values).all():
         return None
+    if len(values) > FIRST and _coarsest(values[:FIRST]) is None:
+        return None
+    return _coarsest(values)
+
+
+def _coarsest(values: Floats32) -> Grid | None:
+    """The fewest bits, then the longest groups: two groups of eight levels side by side have sixteen."""
+    best: Grid | None = None
     for group in (None, *sorted(GROUPS, reverse=True)):
-        if group is not None and values.shape[1] % group and values.size % group:
-            continue
         grouped = values if group is None else values.reshape(-1, group) if values.size % group == 0 else None
         if grouped is None or grouped.shape[1] < 16:
             continue
-        if (found := _few_levels(grouped, group)) is not None:
-            return found
-    return _eight_bits(values)
+        found = _few_levels(grouped, group)
+        if found is not None and (best is None or found.bits < best.bits):
+            best = found
+    return best or _eight_bits(values)
 
 
 def _few_levels(grouped: Floats32, group: int | None) -> Grid | None:
     """Up to 4 bits: so few distinct values that a group of that length must repeat them."""
     ordered = np.sort(grouped, axis=1)
     levels = 1 + (np.diff(ordered, axis=1) > 0).sum(axis=1)
-    most = int(np.percentile(levels, 99))
+    most = int(np.sort(levels)[int(0.99 * (len(levels) - 1))])
     bits = next((bits for bits in (2, 3, 4) if most <= 2**bits), None)
     if bits is None or grouped.shape[1] < 1.5 * most or np.median(levels) < 3:
         return None
@@ -141,7 +152,8 @@ def nearest_share(x: Floats32, y: Floats32, grid: Grid) -> float:
     if grid.bits == 8:
         peak = np.abs(after).max(axis=1, keepdims=True)
         scale = np.divide(127.0, peak, out=np.zeros_like(peak), where=peak > 0)
-        return float(np.mean(np.abs(np.round(before * scale) - np.round(after * scale)) < 0.5))
+        codes = np.round(after * scale)
+        return float(np.mean(np.abs(before * scale - codes) <= 0.5 + BLUR * np.abs(codes)))
     columns = slice(None, None, max(1, group // MOST_LEVELS))
     known = after[:, columns]
     near = np.abs(before[:, columns, None] - known[:, None, :]).argmin(axis=2)

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from fingerprints.anatomy import Part
 from fingerprints.change.grid import Grid, find_grid, nearest_share
 from fingerprints.change.low_rank import Floats, Spectrum, rounding_energy, spectrum
 from fingerprints.change.zeros import Zeros, find_zeros
@@ -76,7 +77,14 @@ class TensorChange:
         return None if self.quantised_side is None else self.grids[0] or self.grids[1]
 
 
-def describe_change(pair: Pair, a: Checkpoint, b: Checkpoint, *, seed: int = 0) -> TensorChange | None:
+def describe_change(
+    pair: Pair,
+    a: Checkpoint,
+    b: Checkpoint,
+    stored: tuple[Checkpoint, Checkpoint] | None = None,
+    *,
+    seed: int = 0,
+) -> TensorChange | None:
     """Describe the change of one pair.
 
     Parameters
@@ -85,6 +93,8 @@ def describe_change(pair: Pair, a: Checkpoint, b: Checkpoint, *, seed: int = 0) 
         Matrices of one shape; filters count as rows.
     a, b : Checkpoint
         Where up to 256 rows of each are read.
+    stored : pair of Checkpoint, optional
+        Where values are as they are stored, if `a` and `b` show them in another order or basis: no grid survives that.
     seed : int
         Moves them.
 
@@ -125,8 +135,13 @@ def describe_change(pair: Pair, a: Checkpoint, b: Checkpoint, *, seed: int = 0) 
     kept = float(np.square((y - x)[both], dtype=np.float64).sum()) / max(float(np.square(x[both]).sum()), 1e-30)
     oriented = turn or outputs_first
     grids = (find_grid(x[:, :COLUMNS]), find_grid(y[:, :COLUMNS])) if oriented else (None, None)
+    moved = stored is not None and _is_view(pair, stored)
+    if moved and stored is not None:
+        grids = _stored_grid(pair.a, stored[0], seed), _stored_grid(pair.b, stored[1], seed)
     nearest = None
-    if grids[1] is not None and grids[0] is None:
+    if moved:
+        pass
+    elif grids[1] is not None and grids[0] is None:
         nearest = nearest_share(x, y, grids[1])
     elif grids[0] is not None and grids[1] is None:
         nearest = nearest_share(y, x, grids[0])
@@ -142,6 +157,23 @@ def describe_change(pair: Pair, a: Checkpoint, b: Checkpoint, *, seed: int = 0) 
         survivors=float(np.sqrt(kept)),
         nearest=nearest,
     )
+
+
+def _is_view(pair: Pair, stored: tuple[Checkpoint, Checkpoint]) -> bool:
+    """Whether some side is shown otherwise than it is stored."""
+    return any(side.tensors.get(part.name) != part.info for part, side in zip((pair.a, pair.b), stored, strict=True))
+
+
+def _stored_grid(part: Part, stored: Checkpoint, seed: int) -> Grid | None:
+    """The grid of a tensor as it is stored; None where it has another name there, or lies inputs first."""
+    info = stored.tensors.get(part.name)
+    if info is None or part.transposed or len(info.shape) < 2:
+        return None
+    try:
+        values = widened(stored.take(part.name, units(info.shape[0], ROWS, seed=seed)))
+    except CheckpointError:
+        return None
+    return find_grid(values.reshape(len(values), prod(info.shape[1:]))[:, :COLUMNS])
 
 
 def _kurtosis(change: Floats) -> float:

@@ -12,6 +12,8 @@ from fingerprints.kernels.matching import mutual_matches
 
 Floats32 = npt.NDArray[np.float32]
 
+WIDE = 1024
+"""Dimensions from which a decomposition takes seconds."""
 SNAP = 0.8
 """An entry of this size says which dimension a dimension is."""
 SNAPPED = 0.98
@@ -23,7 +25,13 @@ def procrustes(x: Floats32, y: Floats32) -> Floats32:
 
     P. H. Schonemann, "A generalized solution of the orthogonal Procrustes problem", Psychometrika 31, 1966.
     """
-    u, _, v = np.linalg.svd(x.T @ y, full_matrices=False)
+    product = x.T @ y
+    if len(product) > WIDE:
+        import torch  # deferred: its decomposition is twice as fast, which counts for wide matrices alone
+
+        u, _, v = (each.numpy() for each in torch.linalg.svd(torch.from_numpy(product)))
+    else:
+        u, _, v = np.linalg.svd(product, full_matrices=False)
     return np.asarray(u @ v, dtype=np.float32)
 
 
@@ -69,7 +77,7 @@ def _scaled(m: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(off / np.outer(roots, roots))
 
 
-def refined(q: Floats32, x: Floats32, y: Floats32, rounds: int = 8) -> tuple[Floats32, float]:
+def refined(q: Floats32, x: Floats32, y: Floats32, rounds: int | None = None) -> tuple[Floats32, float]:
     """Match rows under `q`, solve for `q` from the matches, and again, until the matches stay.
 
     Parameters
@@ -78,6 +86,8 @@ def refined(q: Floats32, x: Floats32, y: Floats32, rounds: int = 8) -> tuple[Flo
         A first guess, up to its sign.
     x, y : ndarray of float32, shapes (m, d) and (n, d)
         Unit rows that have counterparts among one another, in any order.
+    rounds : int, optional
+        At most so many: 8, and 2 for wide matrices.
 
     Returns
     -------
@@ -87,9 +97,10 @@ def refined(q: Floats32, x: Floats32, y: Floats32, rounds: int = 8) -> tuple[Flo
     """
     before: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
     share = 0.0
-    if len(mutual_matches((x @ -q) @ y.T)[0]) > len(mutual_matches((x @ q) @ y.T)[0]):
+    c = (x @ q) @ y.T
+    if len(mutual_matches(-c)[0]) > len(mutual_matches(c)[0]):
         q = -q
-    for _ in range(rounds):
+    for _ in range(rounds or (2 if len(q) > WIDE else 8)):
         rows, columns = mutual_matches((x @ q) @ y.T)
         share = len(rows) / max(1, min(len(x), len(y)))
         if len(rows) < 8:

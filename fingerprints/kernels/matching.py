@@ -55,8 +55,10 @@ def mutual_matches(c: npt.NDArray[Any]) -> tuple[Ints, Ints]:
 def chance_level(c: npt.NDArray[Any]) -> float:
     """What the largest of all entries would be if all of them were noise: the median plus sigma * sqrt(2 ln N).
 
-    sigma comes from the median absolute deviation, which a matched pair in each row does not move.
+    sigma comes from the median absolute deviation, which a matched pair in each row does not move. Of nothing it is 1.
     """
+    if not c.size:
+        return 1.0
     sample = c.ravel()[:: max(1, c.size // 200_000)]
     middle = float(np.median(sample))
     sigma = 1.4826 * float(np.median(np.abs(sample - middle)))

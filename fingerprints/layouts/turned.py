@@ -45,6 +45,8 @@ class TurnedMatrices:
         facing = _shapes(other)
         collected = Collected(side)
         for name, shown in told.items():
+            if not tensors[name].size:
+                continue
             axes = axes_of(name, tensors, facing) if _LEAF.search(name) else plain(tensors[name].shape)
             if axes is not None and collected.add(_turn(tensors[name], shown, axes)):
                 for bias in _by_heads(name, tensors):

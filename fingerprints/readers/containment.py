@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from fingerprints.errors import CorruptCheckpoint
@@ -21,7 +22,7 @@ def require_inside(folder: Path, name: str) -> Path:
         When the name, or the link that it is, leads elsewhere.
     """
     pure = PurePosixPath(name)
-    if not name or "\0" in name or "\\" in name or pure.is_absolute() or ".." in pure.parts or len(name) > 1024:
+    if not _is_file_name(name) or "\\" in name or pure.is_absolute() or ".." in pure.parts or len(name) > 1024:
         raise _leads_out(folder, name, "names a file outside of it")
     path = folder / name
     try:
@@ -31,6 +32,14 @@ def require_inside(folder: Path, name: str) -> Path:
     if not target.is_relative_to(root) and not _is_cache_blob(target, root):
         raise _leads_out(folder, name, f"is a link to {quoted(str(target))} outside of it")
     return path
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether the system may have a file of this name: half of a surrogate pair, which JSON can spell, is none."""
+    try:
+        return bool(name) and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_cache_blob(target: Path, root: Path) -> bool:

@@ -26,7 +26,7 @@ from fingerprints.readers.pickle_machine import MAX_WORK, PickleMachine
 from fingerprints.readers.pickle_objects import Global, Placeholder, StorageRef, TensorView
 from fingerprints.readers.pickle_stream import PickleStream
 from fingerprints.readers.quoting import quoted
-from fingerprints.readers.reader import FileContents
+from fingerprints.readers.reader import MAX_RANK, FileContents
 from fingerprints.readers.row_tensor import RowTensor
 from fingerprints.readers.saved_chunk import SavedChunk
 from fingerprints.readers.source import SourceFile, WindowStream
@@ -49,6 +49,7 @@ _ENUM: Final = "builtins.getattr"
 """By which Python 3.11 up to its third patch pickles a member of an enumeration, which metadata hold."""
 _MAX_WORK: Final = 4 * MAX_WORK
 """Steps of the pickle: one with 50,000 chunks needs about ten million."""
+_MOST_KEYS: Final = 16
 
 Index = tuple[int, ...]
 
@@ -101,7 +102,7 @@ def read_distributed(folder: Path) -> FileContents:
     names = {id(view): name for name, view in views.items()}
     containers = {
         label: {
-            short: _tensor(folder, short, view, names[id(view)], described, places, sources)
+            short: _tensor(folder, short, view, described[names[id(view)]], places.get(names[id(view)], {}), sources)
             for short, view in tensors.items()
         }
         for label, tensors in found.items()
@@ -133,9 +134,9 @@ def _index(value: object) -> Index | None:
     return value
 
 
-def _places(stored: object) -> dict[tuple[str, Index], _Place]:
-    """Return where each chunk lies, by name and first element."""
-    places: dict[tuple[str, Index], _Place] = {}
+def _places(stored: object) -> dict[str, dict[Index, _Place]]:
+    """Return where each chunk lies, by the tensor's name and the chunk's first element."""
+    places: dict[str, dict[Index, _Place]] = defaultdict(dict)
     for pair in stored.values() if isinstance(stored, dict) else ():
         if not isinstance(pair, tuple) or len(pair) != 2:
             continue
@@ -147,7 +148,7 @@ def _places(stored: object) -> dict[tuple[str, Index], _Place]:
         if isinstance(offset, int) and isinstance(length, int) and offset >= 0 and length >= 0:
             changed = entry.get("transform_descriptors")
             fault = "it was compressed or changed as it was saved" if changed else None
-            places[name, start] = _Place(file=file, offset=offset, length=length, fault=fault)
+            places[name][start] = _Place(file=file, offset=offset, length=length, fault=fault)
     return places
 
 
@@ -162,7 +163,9 @@ def _view(name: str, entry: object) -> TensorView | None:
     lengths = _index(shape)
     if lengths is None:
         return None
-    strides = tuple(min(prod(lengths[axis + 1 :]), 1 << 60) for axis in range(len(lengths)))
+    # A tensor of more axes than can be read has no strides here: their product may take forever.
+    axes = range(len(lengths) if len(lengths) <= MAX_RANK else 0)
+    strides = tuple(min(prod(lengths[axis + 1 :]), 1 << 60) for axis in axes)
     storage = StorageRef(key=name, dtype="U8", length=0)
     view = torch_globals.call(_REBUILD, (storage, 0, lengths, strides, False, {}, dtype))
     return view if isinstance(view, TensorView) else None
@@ -172,8 +175,7 @@ def _nested(views: Mapping[str, TensorView], paths: object) -> dict[str, Any]:
     """Return the state dict as it was before its keys were joined, as far as `paths` says."""
     root: dict[str, Any] = {}
     for name, view in views.items():
-        path = paths.get(name) if isinstance(paths, dict) else None
-        keys = [str(key) for key in path] if isinstance(path, tuple) and 0 < len(path) <= 16 else [name]
+        keys = _keys(paths.get(name) if isinstance(paths, dict) else None) or [name]
         inner: Any = root
         for key in keys[:-1]:
             inner = inner.setdefault(key, {}) if isinstance(inner, dict) else None
@@ -184,27 +186,36 @@ def _nested(views: Mapping[str, TensorView], paths: object) -> dict[str, Any]:
     return root
 
 
+def _keys(path: object) -> list[str]:
+    """Return the keys that lead to a tensor; none where they are not a few texts and numbers."""
+    if not isinstance(path, tuple) or len(path) > _MOST_KEYS:
+        return []
+    known = all(isinstance(key, str) or (isinstance(key, int) and 0 <= key < 1 << 32) for key in path)
+    return [str(key) for key in path] if known else []
+
+
 def _tensor(
     folder: Path,
     short: str,
     view: TensorView,
-    name: str,
-    described: Mapping[Any, Any],
-    places: Mapping[tuple[str, Index], _Place],
+    described: object,
+    places: Mapping[Index, _Place],
     sources: dict[str, SourceFile],
 ) -> RowTensor:
     element = ELEMENT_TYPES[view.dtype]
     info = TensorInfo(name=short, shape=view.shape, dtype=view.dtype, shard=METADATA, nbytes=0)
-    chunks = _attributes(described[name]).get("chunks")
+    chunks = _attributes(described).get("chunks")
     if view.fault is not None or not isinstance(chunks, list):
         return broken(info, folder, view.fault or "its chunks are not listed")
+    if len(chunks) > len(places):
+        return broken(info, folder, f"its {len(chunks)} chunks do not fill it: {len(places)} are in the list of places")
     pieces: list[Piece] = []
     nbytes: dict[str, int] = defaultdict(int)
     for chunk in chunks:
         fields = _attributes(chunk)
         start, shape = _index(fields.get("offsets")), _index(fields.get("sizes"))
-        place = places.get((name, start or ()))
-        if start is None or shape is None or place is None:
+        place = places.get(start or ())
+        if start is None or shape is None or len(shape) > MAX_RANK or place is None:
             return broken(info, folder, f"one of its {len(chunks)} chunks is not in the list of places")
         size = prod(shape) * element.bits // 8
         fault = place.fault or _open(folder, place, size, sources)

@@ -54,7 +54,8 @@ class DecodedTensor:
         width = prod(self.info.shape[1:])
         most = max(1, max_bytes // itemsize)
         step = max(1, most // max(width, 1))
-        for start in range(0, self.row_count, step):
+        # Rows of nothing may be claimed in any number: one of them is enough.
+        for start in range(0, self.row_count if width else min(self.row_count, 1), step):
             rows, count = self.decode(np.arange(start, min(start + step, self.row_count), dtype=np.int64))
             flat = rows.reshape(-1)
             for at in range(0, max(flat.size, 1), most):

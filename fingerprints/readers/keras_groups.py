@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fingerprints.errors import LimitExceeded
 from fingerprints.readers.keras_names import VARIABLES, layer_names, variable_names
+from fingerprints.readers.name_length import cut
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import SourceFile
 
@@ -72,9 +73,9 @@ class Walk:
             else:
                 if whole := not depth and key == "model_weights":
                     at = ""
-                inner = "" if whole or _LAYER in entry.attrs else f"{prefix}{names[key]}."
+                inner = "" if whole or _LAYER in entry.attrs else cut(f"{prefix}{names[key]}.")
                 kinds = (key, self._stored_name(entry) or "")
-                yield from self._below(entry, inner, f"{at}." if at else "", kinds, depth + 1)
+                yield from self._below(entry, inner, cut(f"{at}.") if at else "", kinds, depth + 1)
 
     def _members(self, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
         for key in sorted(group):

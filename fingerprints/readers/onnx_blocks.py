@@ -62,7 +62,7 @@ def unpacked(
             count += more
         factor, more = factors.take(wanted)
         values *= factor.astype(np.float32)[:, :, None]
-        return np.ascontiguousarray(values.reshape(len(wanted), -1)[:, :columns]), count + more
+        return np.ascontiguousarray(values.reshape(len(wanted), blocks * block)[:, :columns]), count + more
 
     costs = [part.cost(1) for part in (codes, factors, offsets) if part is not None]
     known_costs = [cost for cost in costs if cost is not None]
@@ -73,7 +73,8 @@ def unpacked(
 
 def _misfit(weight: StoredTensor, scales: StoredTensor, known: Packed) -> str | None:
     """Why the sizes of a node do not fit the tensors."""
-    if known.bits not in _BITS or known.rows < 1 or known.columns < 1 or known.block < 1:
+    whole_bytes = known.block * known.bits % 8 == 0
+    if known.bits not in _BITS or known.rows < 1 or known.columns < 1 or known.block < 1 or not whole_bytes:
         return (
             f"{known.rows} rows of {known.columns} columns with {known.bits} bits in blocks of {known.block} are not"
             " a weight that is read"
@@ -96,4 +97,4 @@ def _fields(raw: Array, bits: int) -> Array:
         return raw
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
     spread = (raw[:, :, None] >> shifts) & np.uint8((1 << bits) - 1)
-    return spread.reshape(len(raw), -1)
+    return spread.reshape(len(raw), raw.shape[1] * len(shifts))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from fingerprints.errors import LimitExceeded
+from fingerprints.readers.name_length import cut
 from fingerprints.readers.onnx_graph import Graph, Model, Node, TensorProto
 from fingerprints.readers.onnx_wire import LENGTH, Field, Wire
 from fingerprints.readers.quoting import quoted
@@ -139,7 +140,7 @@ def _node(wire: Wire, whole: Field, prefix: str, place: int, titles: set[str], d
             integers[name] = numbers
         for at, graph in enumerate(inner):
             label = f"{prefix}{title}.{name}." if len(inner) == 1 else f"{prefix}{title}.{name}.{at}."
-            graphs.append(_graph(wire, graph, label, depth + 1, model))
+            graphs.append(_graph(wire, graph, cut(label), depth + 1, model))
         if tensor is not None and texts[4] == "Constant" and name == "value":
             constant = _tensor(wire, tensor)
     return Node(

@@ -24,8 +24,7 @@ from fingerprints.readers.stored_tensor import StoredTensor
 _MARK: Final = re.compile(r"(?P<base>.+?)(_quantized|_quant|_q|_int8|_uint8|_Q[248]\w*)$")
 """Names that quantisers give to integers that take the place of a weight."""
 _INTEGERS: Final = (2, 3)
-_PATH: Final = re.compile(r"(?P<graph>.*?)/(?P<path>[^/].*)/(Fused)?(MatMul|Gemm)(Integer|NBits)?(_\w+)?")
-"""Names of nodes that say in which module they are, as in `/model/layers.0/mlp/up_proj/MatMul`."""
+_PRODUCT: Final = re.compile(r"(Fused)?(MatMul|Gemm)(Integer|NBits)?(_\w+)?")
 
 
 class Weights:
@@ -104,11 +103,11 @@ class Weights:
         for key, use in self._uses.items():
             if _base(key).endswith(".weight") or len(self._protos[key].dims) < 2:
                 continue
-            place = _PATH.fullmatch(use.node) if use.node else None
+            module = _module(use.node or "")
             if use.bias is not None and use.bias.endswith(".bias"):
                 found[key] = use.bias.removesuffix("bias") + "weight"
-            elif place is not None:
-                found[key] = place["graph"] + place["path"].replace("/", ".") + ".weight"
+            elif module is not None:
+                found[key] = f"{module}.weight"
         times = Counter(found.values())
         return {key: name for key, name in found.items() if times[name] == 1 and name not in self._protos}
 
@@ -190,6 +189,15 @@ class Weights:
             path=self._source.path,
             hint="the file is damaged or hostile; export the model anew",
         )
+
+
+def _module(node: str) -> str | None:
+    """The module that the name of a node says it is in: `/model/layers.0/mlp/up_proj/MatMul`; else None."""
+    place, _, operator = node.rpartition("/")
+    graph, _, path = place.partition("/")
+    if not path or path.startswith("/") or not _PRODUCT.fullmatch(operator):
+        return None
+    return graph + path.replace("/", ".")
 
 
 def _base(key: str) -> str:

@@ -11,6 +11,7 @@ from fingerprints.fingerprint import open_model
 from fingerprints.readers.quoting import quoted
 from provenance.fingerprint_comparison import Printed, observe, printed
 from provenance.fingerprinting import fingerprint_of
+from provenance.hub import Hub
 from provenance.identification import geometry
 from provenance.identification.catalogue import catalogue
 from provenance.identification.layouts import known_layouts
@@ -36,7 +37,7 @@ def identify(
     Parameters
     ----------
     model : str or Path
-        A file or folder, or a fingerprint.
+        A file or folder, a fingerprint, or as text a model on the Hub.
     library : Library or None
         Where to search; None answers the architecture half alone.
     options : IdentifyOptions, optional
@@ -51,7 +52,7 @@ def identify(
     """
     started = time.monotonic()
     options, progress = options or IdentifyOptions(), progress or Silent()
-    with open_model(model, variant=options.variant) as checkpoint:
+    with Hub() as hub, open_model(hub.locate(model), variant=options.variant) as checkpoint:
         side = printed(fingerprint_of(checkpoint, progress=progress), checkpoint.origin)
         digest = f"fingerprint:blake2b:{side.fingerprint.content}"
         summary = summarise_side(side.side, digest if side.fingerprint.whole else digest_of(checkpoint, whole=False))

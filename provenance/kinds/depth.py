@@ -1,4 +1,4 @@
-"""Kinds `pruned_depth` and `depth_upscaled`: one side has more layers than the other.
+"""Kinds `pruned_depth` and `depth_upscaled`: one side has more layers than the other; `layers_reordered`: as many.
 
 `layer_map` names, for each layer of the child in order, the parent's layer, null for layers that the parent lacks.
 """
@@ -17,7 +17,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         return None
     changed = [tower for tower in observed.alignment.towers if tower.layers.depth_a != tower.layers.depth_b]
     if not changed:
-        return None
+        return _reordered(observed.alignment.towers)
     tower = max(changed, key=lambda tower: (max(tower.layers.depth_a, tower.layers.depth_b), tower.path_a))
     deeper = "a" if tower.layers.depth_a > tower.layers.depth_b else "b"
     repeats = _repeats(tower, deeper)
@@ -36,6 +36,23 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         kind="depth_upscaled" if repeats else "pruned_depth",
         parameters={"layer_map": found, "dropped": [] if repeats else spare, "child": child},
         evidence=text,
+    )
+
+
+def _reordered(towers: tuple[TowerMap, ...]) -> Kind | None:
+    """Equally deep towers whose layers come in another order, some of them more than once."""
+    moved = [tower for tower in towers if tower.searched_layers and not tower.layers.in_order]
+    if not moved:
+        return None
+    tower = max(moved, key=lambda tower: (tower.layers.depth_a, tower.path_a))
+    repeats = [_repeats(tower, side) for side in "ab"]
+    child = "a" if repeats[0] else "b" if repeats[1] else None
+    found = layer_map(tower, child or "b")
+    return Kind(
+        kind="layers_reordered",
+        parameters={"layer_map": found, "child": child},
+        evidence=f"{(child or 'b').upper()}'s layers are those of the other side in the order "
+        + ", ".join("none" if layer is None else str(layer) for layer in found),
     )
 
 

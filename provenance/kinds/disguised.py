@@ -7,11 +7,13 @@ nothing about why.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fingerprints.alignment.alignment import TowerMap
 from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.folding import WRITERS
+from fingerprints.alignment.heads import FUSED, Turn
 from provenance.judgement import Judgement
 from provenance.kinds.depth import layer_map
 from provenance.observation import Observation
@@ -31,6 +33,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     found = [change for tower in towers for change in _of_tower(tower)]
     if observed.undone is not None:
         found += _of_bases(observed.undone)
+    elif observed.turned_tensors:
+        found.append({"what": "residual stream in another basis"})
     found += [*_of_tokens(observed), *_of_sizes(observed)]
     if not found:
         return None
@@ -62,6 +66,7 @@ def _of_tower(tower: TowerMap) -> Iterator[dict[str, Any]]:
                         "layer": units.layers[0],
                         "expert": units.experts[0],
                         "role": units.role,
+                        **({"a": units.map.a.tolist()} if len(units.map.a) < units.map.units_a else {}),
                         "b": units.map.b.tolist(),
                     }
                     for units in moved
@@ -111,9 +116,16 @@ def _of_bases(undone: Undone) -> Iterator[dict[str, Any]]:
     ):
         mixed = sorted(
             {key[1] for key, turns in undone.turns.items() if any(turns[r].mixes for r in roles if r in turns)}
+            | {key[1] for key, turns in undone.turns.items() if FUSED in turns and _queries_mixed(turns[FUSED], roles)}
         )
         if mixed:
             yield {"what": what, "layers": mixed}
+
+
+def _queries_mixed(fused: Turn, roles: tuple[str, ...]) -> bool:
+    """Whether queries, the first third of a fused matrix, are in another basis, where these are asked for."""
+    third = len(fused.order) // 3
+    return "attn_q" in roles and replace(fused, order=fused.order[:third], blocks=fused.blocks[:third]).mixes
 
 
 SCALED = 0.05

@@ -27,6 +27,8 @@ def _rounding(item: TensorMeasurement, observed: Observation) -> float:
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
     """Training on, with the relative change and the share of parameters that it left untouched."""
     limits = thresholds()
+    towers = observed.alignment.towers if observed.alignment is not None else ()
+    recomputed = observed.undone is not None or any(units.factors for tower in towers for units in tower.units)
     changed = [
         item
         for name, item in sorted(observed.measured.items())
@@ -34,7 +36,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         and name not in observed.equal_tensors
         and name not in observed.scaled_tensors | observed.shifted_tensors
         and not explains(item.pair, item.relative_change)
-        and not (observed.undone is not None and item.relative_change <= _rounding(item, observed))
+        and not (recomputed and item.relative_change <= _rounding(item, observed))
     ]
     effect = judgement.strength.effect
     if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:

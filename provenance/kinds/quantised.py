@@ -81,7 +81,8 @@ def _by_grid(observed: Observation) -> Kind | None:
     (side, grid), count = max(grids.items(), key=lambda entry: (entry[1], str(entry[0])))
     if grid is None or side is None:
         return None
-    nearest = sorted(item.change.nearest or 0.0 for item in found)[len(found) // 2]
+    known = sorted(item.change.nearest for item in found if item.change.nearest is not None)
+    plain = known[len(known) // 2] >= thresholds().nearest_level if known else None
     return Kind(
         kind="quantised",
         parameters={
@@ -89,7 +90,7 @@ def _by_grid(observed: Observation) -> Kind | None:
             "group_size": grid.group_size,
             "scheme": grid.scheme,
             "side": side,
-            "rounding": "to nearest" if nearest >= thresholds().nearest_level else "error-compensated",
+            "rounding": {True: "to nearest", False: "error-compensated", None: None}[plain],
             "child": side,
         },
         evidence=f"the values of {count} matrices of {side.upper()} lie on a grid of {grid.bits} bits",

@@ -25,4 +25,5 @@ def _renamed(pair: Pair, observed: Observation) -> bool:
     """Whether the names differ by more than the numbers that a map of layers and experts explains."""
     if observed.alignment is None:
         return pair.renamed
-    return pair.a.template != pair.b.template and (pair.a.expert is None) == (pair.b.expert is None)
+    stored = [side.anatomy.parts.get(part.name, part) for side, part in ((observed.a, pair.a), (observed.b, pair.b))]
+    return stored[0].template != stored[1].template and (pair.a.expert is None) == (pair.b.expert is None)

@@ -21,7 +21,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         return None
     anew, level = _anew(observed, judgement)
     looked_at = len(match.agreement)
-    reinitialised = match.kept if anew == looked_at > 0 else round(match.kept * anew / max(looked_at, 1))
+    reinitialised = round(match.kept * anew / max(looked_at, 1))
     if not (match.added or match.removed or reinitialised):
         return None
     text = f"{match.kept} tokens are on both sides, by {match.basis}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fingerprints.alignment.alignment import TowerMap
+from fingerprints.alignment.alignment import TowerMap, UnitMap
 from fingerprints.alignment.axis_map import AxisMap, Spare
 from provenance.judgement import Judgement
 from provenance.observation import Observation
@@ -28,7 +28,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     is_grown = bool(grown) and all(grown)
     side = wider.pop() if len(wider) == 1 else None
     child = side if is_grown else {"a": "b", "b": "a", None: None}[side]
-    axes = [_shown(where, found) for where, found in changed]
+    axes = [shown(where, found) for where, found in changed]
     names = sorted({where["axis"] for where, _ in changed})
     return Kind(
         kind="width_upscaled" if is_grown else "pruned_width",
@@ -41,20 +41,26 @@ def _changed(tower: TowerMap) -> Iterator[tuple[dict[str, Any], AxisMap]]:
     if tower.residual.units_a != tower.residual.units_b:
         yield {"axis": "residual"}, tower.residual
     for units in tower.units:
-        if units.map.units_a != units.map.units_b:
-            where: dict[str, Any] = {"axis": units.meaning, "layers": list(units.layers)}
-            if units.role:
-                where["role"] = units.role
-            if units.experts != (None, None):
-                where["experts"] = list(units.experts)
-            yield where, units.map
+        of_dense = (units.experts[0] is None) != (units.experts[1] is None)
+        if units.map.units_a != units.map.units_b and not of_dense:
+            yield place(units), units.map
     for layers, experts in tower.experts.items():
         router = experts.router
         if router is not None and router.units_a != router.units_b:
             yield {"axis": "expert", "layers": list(layers)}, router
 
 
-def _shown(where: dict[str, Any], found: AxisMap) -> dict[str, Any]:
+def place(units: UnitMap) -> dict[str, Any]:
+    """Which axis of which layers, matrices and experts."""
+    where: dict[str, Any] = {"axis": units.meaning, "layers": list(units.layers)}
+    if units.role:
+        where["role"] = units.role
+    if units.experts != (None, None):
+        where["experts"] = list(units.experts)
+    return where
+
+
+def shown(where: dict[str, Any], found: AxisMap) -> dict[str, Any]:
     """Lengths, and the units of the wider side in the order of the narrower one's."""
     wide, narrow = (found.a, found.b) if found.units_a > found.units_b else (found.b, found.a)
     kept = wide[narrow.argsort()].tolist()
@@ -65,4 +71,4 @@ def _shown(where: dict[str, Any], found: AxisMap) -> dict[str, Any]:
         "in_order": found.in_order,
         "effect": None if found.effect is None else rounded(found.effect),
         "kept": kept,
-    }
+    } | ({"sought": found.sought} if found.sought else {})

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fingerprints.errors import UsageError
+from provenance.decoding import DECODERS, from_json
 from provenance.decomposition.result import Decomposition
 from provenance.fingerprinting import FingerprintSummary
 from provenance.identification.result import Identification
@@ -20,7 +21,8 @@ from provenance.inspection import Inspection
 from provenance.library.building import Building
 from provenance.library.entry import Entry
 from provenance.library.listing import Listing, Transfer, Verification
-from provenance.result import SCHEMA_VERSION, Result, to_json
+from provenance.reports.encoder import Presentation
+from provenance.result import Result, to_json
 
 Document = (
     Result
@@ -52,6 +54,11 @@ def encode(document: Document) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
+def encode_document(document: Document, presentation: Presentation) -> str:
+    """`encode`, as a format among others; JSON says everything, whatever a reader wants."""
+    return encode(document)
+
+
 def decode(text: str) -> dict[str, Any]:
     """The object in `text`, for which `json.loads(encode(x)) == decode(encode(x))`.
 
@@ -67,12 +74,23 @@ def decode(text: str) -> dict[str, Any]:
     if not isinstance(plain, dict) or "schema_version" not in plain:
         raise UsageError("the JSON document is not a result: it has no schema_version", hint="give an unchanged result")
     version = plain["schema_version"]
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if isinstance(version, bool) or not isinstance(version, int) or version not in DECODERS:
         raise UsageError(
-            f"the result has schema_version {version!r}, and this version reads {SCHEMA_VERSION}",
+            f"the result has schema_version {version!a:.100}, and this version reads {', '.join(map(str, DECODERS))}",
             hint="run the comparison again with this version",
         )
     return plain
+
+
+def read_result(text: str) -> Result:
+    """The comparison that was written down as `text`, by this version or an earlier one.
+
+    Raises
+    ------
+    UsageError
+        When `text` is not the JSON of a comparison.
+    """
+    return from_json(decode(text))
 
 
 def _tame(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["fingerprints"]):
     from tests.fuzz.reading import CORPUS, READERS, place, read
+    from tests.fuzz.watch import watching
     from tests.fuzz.words import WORDS
 
-HEADROOM = 3 << 29
+HEADROOM = 1 << 30
 """Bytes of address space that reading may take beyond those taken at the start."""
 LONGEST = 1 << 16
 SECONDS = 10
@@ -44,7 +46,11 @@ def main(arguments: list[str]) -> None:
             "-print_final_stats=1",
             "-verbosity=0",
         ]
-        atheris.Setup([sys.argv[0], *defaults, *options, str(found), str(seeds)], _target(reader, written))
+        for seed in sorted(seeds.glob("seed-*")):
+            read(place(reader, seed.read_bytes(), written))  # what libraries do when they are loaded is theirs
+        warnings.simplefilter("error")
+        program = f"{sys.executable} {__file__} {reader}"  # which libFuzzer starts again to merge and to minimise
+        atheris.Setup([program, *defaults, *options, str(found), str(seeds)], _target(reader, written))
         _limit_memory()
         atheris.Fuzz()
 
@@ -55,7 +61,9 @@ def _spelled(word: bytes) -> str:
 
 def _target(reader: str, folder: Path) -> Callable[[bytes], None]:
     def run(content: bytes) -> None:
-        read(place(reader, content, folder))
+        path = place(reader, content, folder)
+        with watching(folder):
+            read(path)
 
     return run
 
@@ -63,7 +71,7 @@ def _target(reader: str, folder: Path) -> Callable[[bytes], None]:
 def _limit_memory() -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + HEADROOM
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 if __name__ == "__main__":

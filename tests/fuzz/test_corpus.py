@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.reading import CORPUS, READERS, parts, place, read
+from tests.fuzz.watch import watching
 
 INPUTS = {f"{path.parent.name}/{path.name}": path for reader in READERS for path in sorted((CORPUS / reader).iterdir())}
 NO_WEIGHTS = ("torch/seed-pickle",)
 SECONDS = 5.0
 MOST_BYTES = 64 << 20
-MOST_CORPUS = 300_000
+MOST_CORPUS = 600_000
 
 
 def test_every_reader_has_seeds_and_they_are_small() -> None:
@@ -28,6 +29,8 @@ def test_every_reader_has_seeds_and_they_are_small() -> None:
 def test_an_input_is_read_or_refused(tmp_path: Path, name: str) -> None:
     path = place(INPUTS[name].parent.name, INPUTS[name].read_bytes(), tmp_path)
     read(path)
+    with watching(tmp_path):
+        read(path)
     start = time.perf_counter()
     tracemalloc.start()
     try:

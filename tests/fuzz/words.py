@@ -57,6 +57,11 @@ _OWN: Final[dict[str, tuple[bytes, ...]]] = {
         b"scales",
         b"g_idx",
         b"weight_packed",
+        b"weight_scale",
+        b"weight_zero_point",
+        b"_weight_qdata",
+        b"_blocks",
+        b"SCB",
         b"absmax",
         b"quant_state",
     ),
@@ -68,14 +73,53 @@ _OWN: Final[dict[str, tuple[bytes, ...]]] = {
         b"hada_w1_a",
         b"rank_pattern",
         b"modules_to_save",
+        b"lora_embedding_A",
+        b"lora_magnitude_vector",
+        b"ia3_l",
+        b"base_layer.weight",
     ),
+    "joined": (b"lora_A", b"lora_B", b'"peft_type":"LORA"'),
+    "layouts": (
+        b"gate_up_proj",
+        b"qkv_proj",
+        b"query_key_value",
+        b"experts.gate_up_proj",
+        b"ffn_gate_exps",
+        b"weight_v",
+        b"weight_g",
+        b".kernel",
+        b"parametrizations.weight.original0",
+    ),
+    "pipeline": (b'"unet":["a","b"]', b'"vae":[]', b'"quantization_config"'),
     "sharded": (b"weight_map", b"b.safetensors", b"model.safetensors.index.json"),
+    "rivals": (b"ctorch\nFloatStorage\n", b"ctorch\nHalfStorage\n", b"layers.0.weight F16 4,6\n"),
+    "split": (b"GGUF", b"split.no", b"split.count", b"general.architecture", b"attn_q.weight"),
     "distributed": (b"2.", b"R.", b"storage_data", b"\x93"),
     "slices": (b'"n_kv_heads":1', b'"dim":0', b"wq.weight", b"wk.weight"),
 }
 
+_LINES: Final = (
+    b" F32 ",
+    b" U8 ",
+    b" I8 ",
+    b" I32 ",
+    b" BF16 ",
+    b" F8_E4M3 ",
+    b"\n",
+    b" 0,3",
+    b" 1,1,1",
+    b".weight F16 4,8\n",
+)
+"""Of files that are described in lines of text."""
+
 WORDS: Final = {
-    reader: (*_NUMBERS, *_JSON, *_OWN[reader], *((CUT,) if place.is_folder else ()))
+    reader: (
+        *_NUMBERS,
+        *_JSON,
+        *_OWN[reader],
+        *(_LINES if place.described else ()),
+        *((CUT,) if place.is_folder else ()),
+    )
     for reader, place in READERS.items()
 }
 """Words for libFuzzer's dictionary, https://llvm.org/docs/LibFuzzer.html#dictionaries"""

@@ -136,25 +136,25 @@ def _eight_bit(name: str, tensors: Tensors, module: str) -> Unpacked:
     form = tensors.get(f"{module}.weight_format")
     parts = (name, f"{module}.SCB", *present(tensors, f"{module}.weight_format"))
     encoding = Encoding(scheme="int8", bits=8)
-    shape = weight.info.shape
+    shape, count = weight.info.shape, weight.row_count
     reason: str | None = None
-    if scales.info.dtype not in FLOATS or prod(scales.info.shape) != shape[0] or scales.row_count not in (1, shape[0]):
-        reason = f"its scales are {scales.info.dtype} of shape {list(scales.info.shape)}, not F32 of [{shape[0]}]"
+    if scales.info.dtype not in FLOATS or prod(scales.info.shape) != count or scales.row_count not in (1, count):
+        reason = f"its scales are {scales.info.dtype} of shape {list(scales.info.shape)}, not F32 of [{count}]"
     elif form is not None:
         reason = _form_fault(form)
     if reason is not None:
         return refused(name, tensors, parts, encoding=encoding, reason=reason)
 
     def decode(rows: Rows) -> tuple[Array, int]:
-        values, count = weight.take(rows)
-        if scales.row_count == shape[0]:
+        values, nbytes = weight.take(rows)
+        if scales.row_count == count:
             factors, more = scales.take(rows)
         else:
             whole, more = scales.take(np.zeros(1, dtype=np.int64))
             factors = whole.reshape(-1)[rows]
         factors = float32(factors).reshape(-1, *(1,) * (len(shape) - 1)) / np.float32(127)
         with np.errstate(over="ignore", invalid="ignore"):
-            return float32(values) * factors, count + more
+            return float32(values) * factors, nbytes + more
 
     row_bytes = row_size(weight) + row_size(scales)
     return assembled(name, tensors, parts, shape=shape, encoding=encoding, decode=decode, row_bytes=row_bytes)

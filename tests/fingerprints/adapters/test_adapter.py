@@ -115,6 +115,19 @@ def test_few_rows_of_a_product_read_few_rows_of_the_tall_factor() -> None:
     assert [rows for name, rows in source.taken if name == "a.lora_B.weight"] == [(3, 900)]
 
 
+def test_empty_factors_and_vectors_are_no_adapter() -> None:
+    parts = {"m.lora_A.weight": np.ones((2, 8)), "m.lora_B.weight": np.ones((0, 2)), "n.ia3_l": np.ones((0, 1))}
+    assert read_adapter(InMemory({**parts, "m.weight": np.ones((0, 8)), "n.weight": np.ones((0, 8))})) is None
+    assert read_adapter(InMemory({**parts, "m.lora_B.weight": np.ones((4, 2))})) is not None
+
+
+def test_no_rows_of_a_product_are_no_rows() -> None:
+    source = InMemory({"m.lora_A.weight": np.ones((2, 8)), "m.lora_B.weight": np.ones((4, 2))})
+    adapter = read_adapter(source)
+    assert adapter is not None
+    assert changes(adapter).take("m.weight", []).shape == (0, 8)
+
+
 def test_parts_in_sub_folders_are_one_checkpoint(tmp_path: Path) -> None:
     folder(tmp_path / "llm_adapter", {"m.lora_A.weight": A, "m.lora_B.weight": B}, {"lora_alpha": 4})
     folder(tmp_path / "visual_encoder_adapter", {"m.lora_A.weight": A, "m.lora_B.weight": B}, {"lora_alpha": 8})

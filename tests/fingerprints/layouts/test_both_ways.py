@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fingerprints.layouts import harmonised
@@ -101,3 +102,10 @@ def test_swapping_the_arguments_swaps_what_is_done(case: str) -> None:
     assert len(swapped) == len(notes)
     assert same(whole(a), whole(a_swapped))
     assert same(whole(b), whole(b_swapped))
+
+
+def test_kernels_of_no_elements_are_left_as_they_are() -> None:
+    kernels = {"a.kernel": np.zeros((0, 8), np.float32), "b.kernel": np.ones((3, 4), np.float32)}
+    weights = {"a.weight": np.zeros((8, 0), np.float32), "b.weight": np.ones((4, 3), np.float32)}
+    shown = whole(harmonised(InMemory(kernels), InMemory(weights))[0])
+    assert {name: values.shape for name, values in shown.items()} == {"a.kernel": (0, 8), "b.weight": (4, 3)}

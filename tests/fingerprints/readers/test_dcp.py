@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -117,6 +118,29 @@ def test_what_is_not_whole_is_unreadable_alone(tmp_path: Path) -> None:
             with pytest.raises(UnreadableTensor, match=reason):
                 checkpoint.rows(name, 0, 1)
         assert checkpoint.rows("g", 1, 2).tolist() == [[3, 4, 5]]
+
+
+def test_descriptions_that_would_take_forever_to_follow(tmp_path: Path) -> None:
+    folder = save(tmp_path / "dcp", {name: torch.arange(12.0).reshape(4, 3) for name in "abcd"})
+    doubled: tuple[Any, ...] = ()
+    for _ in range(60):
+        doubled = (doubled, doubled)
+
+    def change(metadata: Any) -> None:
+        described = metadata.state_dict_metadata
+        metadata.planner_data = {"a": (doubled,)}
+        described["b"].size = torch.Size([1 << 59] * 4000)
+        described["c"].chunks[0].sizes = torch.Size([1 << 59] * 4000)
+        described["d"].chunks = described["d"].chunks * 1_000_000
+
+    edit(folder, change)
+    start = time.process_time()
+    with open_checkpoint(folder) as checkpoint:
+        assert checkpoint.rows("a", 1, 2).tolist() == [[3, 4, 5]]
+        for name, reason in {"b": "4000 lengths", "c": "list of places", "d": "1000000 chunks"}.items():
+            with pytest.raises(UnreadableTensor, match=reason):
+                checkpoint.rows(name, 0, 1)
+    assert time.process_time() - start < 5
 
 
 def test_a_description_that_the_chunk_contradicts(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ CONTRADICTORY: dict[str, tuple[dict[str, str], str]] = {
     "backslashes": ({"w0": "..\\secret"}, "outside of it"),
     "an empty name": ({"w0": ""}, "(0 characters)"),
     "a null byte": ({"w0": "a\0b"}, r"'a\x00b'"),
+    "half of a surrogate pair": ({"w0": "\ud800"}, r"'\ud800' (1 characters)"),
     "a very long name": ({"w0": "x" * 5000}, "5000 characters"),
     "the folder itself": ({"w0": "."}, "1 of 1 shards"),
 }

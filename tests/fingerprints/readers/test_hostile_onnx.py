@@ -149,6 +149,18 @@ QUANTISED: dict[str, tuple[list[bytes], list[bytes]]] = {
         [node("MatMulNBits", ["x", "bad_q", "s"], ["d"], domain="com.microsoft")],
         [tensor("s", np.ones(10, dtype=np.float32))],
     ),
+    "blocks that end inside of bytes": (
+        [
+            node(
+                "MatMulNBits",
+                ["x", "bad_q", "s"],
+                ["d"],
+                *(attribute(key, size) for key, size in {"N": 40, "K": 3, "block_size": 3}.items()),
+                domain="com.microsoft",
+            )
+        ],
+        [tensor("s", np.ones(40, dtype=np.float32))],
+    ),
     "blocks of too much": (
         [
             node(

@@ -217,6 +217,7 @@ def test_matmulnbits(tmp_path: Path, with_points: bool) -> None:
     zero = points[:, :3, None].astype(np.float32) if with_points else np.float32(8)
     expected = ((codes.astype(np.float32) - zero) * scales[:, :, None]).reshape(rows, -1)[:, :columns]
     np.testing.assert_allclose(whole(checkpoint, "w"), expected, rtol=1e-6)
+    assert checkpoint.take("w", []).shape == (0, columns)
 
 
 def test_lost_names_come_back_from_biases_and_nodes(tmp_path: Path) -> None:

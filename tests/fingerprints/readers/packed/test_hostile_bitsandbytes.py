@@ -110,6 +110,13 @@ def test_integers_need_a_scale_a_row(tmp_path: Path, name: str, value: torch.Ten
         checkpoint.rows("integers.weight", 0, 1)
 
 
+def test_an_integer_without_axes_is_one_row(tmp_path: Path) -> None:
+    tensors = {"a.weight": torch.tensor(-127, dtype=torch.int8), "a.SCB": torch.ones((1, 1, 1)) / 2}
+    save_file(tensors, tmp_path / "model.safetensors")
+    with open_checkpoint(tmp_path) as checkpoint:
+        assert checkpoint.rows("a.weight", 0, 1).tolist() == [-0.5]
+
+
 def test_scales_that_are_no_numbers_give_values_that_are_none(tmp_path: Path) -> None:
     scales = torch.tensor([1.0, torch.nan, 1, torch.inf])
     save_file(load_file(PACKED) | {"integers.SCB": scales}, tmp_path / "model.safetensors")
