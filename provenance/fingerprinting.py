@@ -13,6 +13,8 @@ from fingerprints.errors import UsageError
 from fingerprints.fingerprint import Fingerprint, FingerprintCheckpoint, encode, open_model, take_fingerprint
 from fingerprints.readers.quoting import quoted
 from provenance.claims import CLAIMED, plain_claim
+from provenance.hub import Hub
+from provenance.hub.fetched import Fetched
 from provenance.options import Progress, Silent
 from provenance.thresholds import thresholds
 
@@ -49,7 +51,8 @@ def fingerprint_of(
     checkpoint : Checkpoint
         What `fingerprints.fingerprint.open_model` gave.
     whole : bool, optional
-        Read every value for digests that prove identity; by default where that is cheap (256 MB).
+        Read every value for digests that prove identity; by default where that is cheap (256 MB, on this
+        machine).
     progress : Progress, optional
         Told how far it is.
 
@@ -71,31 +74,39 @@ def fingerprint_of(
         )
     shown = checkpoint if adapter is None else with_base(adapter)
     if whole is None:
-        whole = checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
+        near = not Fetched.of((checkpoint,)).remote
+        whole = near and checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
     progress.stage("taking the fingerprint", len(shown.tensors))
     return take_fingerprint(shown, whole=whole, claims=_claims(checkpoint), advance=progress.advance)
 
 
 def fingerprint(
-    model: str | Path, *, variant: str | None = None, whole: bool | None = None, progress: Progress | None = None
+    model: str | Path,
+    *,
+    variant: str | None = None,
+    whole: bool | None = None,
+    budget: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[bytes, FingerprintSummary]:
     """The fingerprint file of a checkpoint, and what is in it.
 
     Parameters
     ----------
     model : str or Path
-        A file or folder.
+        A file or folder, or as text a model on the Hub.
     variant : str, optional
         The weight set to read in a folder that holds several.
     whole, progress
         As for `fingerprint_of`.
+    budget : int, optional
+        Bytes that may be fetched from the Hub; 500 MB where nothing is said.
 
     Raises
     ------
     CheckpointError, UsageError
         As for `fingerprint_of`.
     """
-    with open_model(model, variant=variant) as checkpoint:
+    with Hub(budget=budget) as hub, open_model(hub.locate(model), variant=variant) as checkpoint:
         taken = fingerprint_of(checkpoint, whole=whole, progress=progress)
         data = encode(taken)
         return data, FingerprintSummary(
@@ -117,4 +128,5 @@ def _claims(checkpoint: Checkpoint) -> Mapping[str, Any]:
     """What metadata says, without the place where the checkpoint lay: that is nobody's business but the owner's."""
     config = checkpoint.origin.config
     found = {name: value for name in CLAIMED if (value := plain_claim(config, name)) is not None}
-    return {**found, "stored_as": checkpoint.origin.format}
+    revision = checkpoint.origin.revision
+    return {**found, "stored_as": checkpoint.origin.format} | ({} if revision is None else {"revision": revision})

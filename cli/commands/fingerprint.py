@@ -14,7 +14,7 @@ from cli.progress import progress_bar
 
 
 def fingerprint(
-    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint: a file or a folder.")],
+    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint: a file, a folder, or ORG/NAME on the Hub.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="F", help="The fingerprint file (.safetensors).")],
     json: Annotated[bool, typer.Option("--json", help="Print what is in it as JSON.")] = False,
     full: Annotated[

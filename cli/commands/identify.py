@@ -16,7 +16,9 @@ from provenance.options import ALPHA
 
 
 def identify(
-    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint or fingerprint: a file or a folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="M", help="Checkpoint or fingerprint: a path, or ORG/NAME on the Hub.")
+    ],
     library: Annotated[
         Path | None, typer.Option("--library", metavar="DIR", help="Library to search. [default: the user's own]")
     ] = None,

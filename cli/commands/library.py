@@ -35,7 +35,9 @@ def _opened(folder: Path | None, *, create: bool = False) -> Library:
 
 @app.command("add")
 def add(
-    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint or fingerprint: a file or a folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="M", help="Checkpoint or fingerprint: a path, or ORG/NAME on the Hub.")
+    ],
     name: Annotated[
         str | None, typer.Option("--name", metavar="N", help="What to call it. [default: the last part of the path]")
     ] = None,
@@ -167,6 +169,7 @@ def build(
         Path | None,
         typer.Option("--models", metavar="DIR", help="Where models lie, under the names that the catalogue gives."),
     ] = None,
+    hub: Annotated[bool, typer.Option("--hub", help="Fetch from the Hub what is not at hand.")] = False,
     library: Folder = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -179,7 +182,7 @@ def build(
     from provenance.library.building import build_from
 
     with _opened(library, create=True) as opened, progress_bar(quiet=quiet) as progress:
-        result = build_from(opened, catalogue, models, progress)
+        result = build_from(opened, catalogue, models, progress, hub=hub)
     delivery = Delivery(json=json, quiet=quiet)
     delivery.deliver(result, lambda view: building_report(result, view), f"{result.summary}\n")
     return ExitCode.FAILED if result.failed else ExitCode.COMPLETED

@@ -96,7 +96,7 @@ def building_report(result: Building, view: View) -> list[RenderableType]:
     parts: list[RenderableType] = [view.prose(result.summary), *_problems(result.failed, view)]
     if result.missing:
         shown = ", ".join(result.missing[:8]) + (", …" if len(result.missing) > 8 and not view.ascii_only else "")
-        parts.append(view.prose(f"not at hand: {shown}; --models DIR says where models lie"))
+        parts.append(view.prose(f"not at hand: {shown}; --models DIR says where models lie, --hub fetches them"))
     return parts
 
 

@@ -19,6 +19,7 @@ from fingerprints.checkpoint import Checkpoint, Encoding, TensorInfo
 from fingerprints.errors import CorruptCheckpoint, LimitExceeded, UnsupportedFormat
 from fingerprints.fingerprint.fields import Fields
 from fingerprints.fingerprint.fingerprint import SPREAD, AxisPrint, Fingerprint, Seen, VectorPrint
+from fingerprints.fingerprint.stored_arrays import HINT, StoredArrays
 from fingerprints.inventory import Inventory
 from fingerprints.ordering import Order
 from fingerprints.readers.bounded_json import parse_object
@@ -31,7 +32,6 @@ KEY: Final = "provenance_fingerprint"
 """The one entry of the container's metadata: the version."""
 MOST_HEADER: Final = 1 << 27
 MOST_UNITS: Final = 1 << 16
-_HINT: Final = "take the fingerprint again: provenance fingerprint M -o FILE"
 
 
 def is_fingerprint(checkpoint: Checkpoint) -> bool:
@@ -125,12 +125,12 @@ def decode(checkpoint: Checkpoint) -> Fingerprint:
         raise UnsupportedFormat(
             f"{quoted(str(path))} is a fingerprint of version {quoted(version)}, and this program reads {VERSION}",
             path=path,
-            hint=f"update the program, or t{_HINT[1:]}",
+            hint=f"update the program, or t{HINT[1:]}",
         )
-    fields = Fields(_header(checkpoint, path), path=path, hint=_HINT)
+    fields = Fields(_header(checkpoint, path), path=path, hint=HINT)
     tensors = _tensors(fields)
     names = list(tensors)
-    whole = _Arrays(checkpoint, path)
+    whole = StoredArrays(checkpoint, path)
     seen = {}
     for row in fields.rows("seen", 7):
         name = names[row.whole_number(0, len(names))]
@@ -184,7 +184,7 @@ def _tensors(fields: Fields) -> dict[str, TensorInfo]:
     return tensors
 
 
-def _axis(row: Fields, names: Sequence[str], whole: _Arrays) -> AxisPrint:
+def _axis(row: Fields, names: Sequence[str], whole: StoredArrays) -> AxisPrint:
     positions = row.positions(2, MOST_UNITS)
     width = row.whole_number(6, MOST_UNITS)
     order = row.text(4)
@@ -202,7 +202,7 @@ def _axis(row: Fields, names: Sequence[str], whole: _Arrays) -> AxisPrint:
     )
 
 
-def _vector(row: Fields, names: Sequence[str], whole: _Arrays) -> VectorPrint:
+def _vector(row: Fields, names: Sequence[str], whole: StoredArrays) -> VectorPrint:
     positions = row.positions(1, MOST_UNITS)
     scale = whole.take("scales", 1)[0]
     values = whole.take("entries", len(positions) + SPREAD).astype(np.float32) * scale
@@ -210,53 +210,22 @@ def _vector(row: Fields, names: Sequence[str], whole: _Arrays) -> VectorPrint:
     return VectorPrint(name=name, positions=positions, values=values[:-SPREAD], spread=values[-SPREAD:])
 
 
-class _Arrays:
-    """The file's arrays, handed out from front to back."""
-
-    _DTYPES: Final = {"digests": "U8", "values": "I8", "norms": "F32", "entries": "F16", "scales": "F32"}
-
-    def __init__(self, checkpoint: Checkpoint, path: Path) -> None:
-        self._path = path
-        self._left: dict[str, np.ndarray] = {}
-        for name, dtype in self._DTYPES.items():
-            info = checkpoint.tensors.get(name)
-            if info is None or info.dtype != dtype or len(info.shape) != 1:
-                raise CorruptCheckpoint(
-                    f"the fingerprint {quoted(str(path))} has no array {name!r} of {dtype}", path=path, hint=_HINT
-                )
-            self._left[name] = checkpoint.rows(name, 0, info.shape[0])
-
-    def take(self, name: str, count: int) -> np.ndarray:
-        left = self._left[name]
-        if count > len(left):
-            raise CorruptCheckpoint(
-                f"the header of the fingerprint {quoted(str(self._path))} asks for {count} more {name}, and"
-                f" {len(left)} are left",
-                path=self._path,
-                hint=_HINT,
-                limit=len(left),
-                actual=count,
-            )
-        self._left[name] = left[count:]
-        return left[:count]
-
-
 def _header(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     info = checkpoint.tensors.get("header")
     if info is None or info.dtype != "U8" or len(info.shape) != 1:
-        raise CorruptCheckpoint(f"the fingerprint {quoted(str(path))} has no header", path=path, hint=_HINT)
+        raise CorruptCheckpoint(f"the fingerprint {quoted(str(path))} has no header", path=path, hint=HINT)
     machine = zlib.decompressobj()
     try:
         text = machine.decompress(checkpoint.rows("header", 0, info.shape[0]).tobytes(), MOST_HEADER)
     except zlib.error as error:
         raise CorruptCheckpoint(
-            f"the header of the fingerprint {quoted(str(path))} cannot be decompressed: {error}", path=path, hint=_HINT
+            f"the header of the fingerprint {quoted(str(path))} cannot be decompressed: {error}", path=path, hint=HINT
         ) from error
     if machine.unconsumed_tail:
         raise LimitExceeded(
             f"the header of the fingerprint {quoted(str(path))} has more than {MOST_HEADER} bytes",
             path=path,
-            hint=_HINT,
+            hint=HINT,
             limit=MOST_HEADER,
         )
-    return parse_object(text, path=path, what="the header", hint=_HINT)
+    return parse_object(text, path=path, what="the header", hint=HINT)

@@ -28,7 +28,7 @@ from fingerprints.signals.tensor_digest import BLOCK
 from fingerprints.values import widened
 from fingerprints.wiring import is_position_table
 
-LAYERS = 16
+LAYERS = 10
 ROWS = 96
 ENTRIES = 512
 SPARSE = 0.02
@@ -57,7 +57,7 @@ def take_fingerprint(
     Parameters
     ----------
     checkpoint : Checkpoint
-        Read at 96 rows of each matrix of at most 16 layers, and at their gains and biases.
+        Read at 96 rows of each matrix of at most 10 layers, and at their gains and biases.
     whole : bool
         Read everything once, for digests of all values.
     claims : mapping, optional

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fingerprints.fingerprint import FingerprintCheckpoint, open_model
+from provenance.hub import Hub
+from provenance.hub.reference import SCHEME
 from provenance.library.entry import Entry
 from provenance.library.library import Library
 from provenance.options import Progress
@@ -28,7 +30,7 @@ def add_path(
     library : Library
         Where to.
     model : str or Path
-        A file or folder.
+        A file or folder, or as text a model on the Hub.
     name : str, optional
         What to call it; by default what the file, without its suffix, or the folder is called.
     family, licence, parents
@@ -43,9 +45,14 @@ def add_path(
     CheckpointError, UsageError
         When it cannot be opened, or is an adapter without its base.
     """
-    with open_model(model, variant=variant) as checkpoint:
-        place = Path(model).resolve()
-        source = "" if isinstance(checkpoint, FingerprintCheckpoint) else str(place)
-        called = name or (place.name if place.is_dir() else place.stem)
-        details = Entry(content="", names=(called,), sources=(source,), family=family, licence=licence, parents=parents)
+    with Hub() as hub, open_model(place := hub.locate(model), variant=variant) as checkpoint:
+        if place is not model:
+            called, source = str(model).removeprefix(SCHEME), str(model)
+        else:
+            there = Path(model).resolve()
+            called = there.name if there.is_dir() else there.stem
+            source = "" if isinstance(checkpoint, FingerprintCheckpoint) else str(there)
+        details = Entry(
+            content="", names=(name or called,), sources=(source,), family=family, licence=licence, parents=parents
+        )
         return library.add_model(checkpoint, details, progress)

@@ -12,6 +12,7 @@ from typing import Any
 
 from fingerprints.errors import AuditError, UsageError
 from fingerprints.readers.quoting import quoted
+from provenance.hub.reference import SCHEME
 from provenance.library.adding import add_path
 from provenance.library.library import Library, Problem
 from provenance.options import Progress
@@ -51,7 +52,9 @@ class Building:
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "the catalogue is empty"
 
 
-def build_from(library: Library, catalogue: Path | None, models: Path | None, progress: Progress) -> Building:
+def build_from(
+    library: Library, catalogue: Path | None, models: Path | None, progress: Progress, *, hub: bool = False
+) -> Building:
     """Add every model of a catalogue that is at hand; one that fails does not keep the others out.
 
     Parameters
@@ -65,6 +68,8 @@ def build_from(library: Library, catalogue: Path | None, models: Path | None, pr
         Folder that paths, and names without one, are relative to; by default that of the catalogue.
     progress : Progress
         Told how far it is.
+    hub : bool
+        Fetch what is not at hand from the Hub, under the names of the catalogue.
 
     Raises
     ------
@@ -79,8 +84,10 @@ def build_from(library: Library, catalogue: Path | None, models: Path | None, pr
         if library.database.content_of(each.name) is not None:
             known.append(each.name)
             continue
-        place = root / (each.path or each.name)
-        if not place.exists():
+        place: str | Path = root / (each.path or each.name)
+        if not Path(place).exists() and hub and not each.path:
+            place = f"{SCHEME}{each.name}"
+        elif not Path(place).exists():
             missing.append(each.name)
             continue
         try:

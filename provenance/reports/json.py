@@ -54,7 +54,7 @@ def encode(document: Document) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def encode_document(document: Result | Inspection | Decomposition, presentation: Presentation) -> str:
+def encode_document(document: Document, presentation: Presentation) -> str:
     """`encode`, as a format among others; JSON says everything, whatever a reader wants."""
     return encode(document)
 
