@@ -11,14 +11,14 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:
-    """One licence: identifiers as cards spell them, the version that was looked at (`dated`), where, and its duties.
+    """One licence: identifiers as cards spell them, the date that the text bears, where it is, and its duties.
 
     `name_prefix` is what names of distributed derivatives must begin with, if anything.
     """
 
     ids: tuple[str, ...]
     name: str
-    dated: str
+    dated: str | None
     source: str
     duties: tuple[str, ...]
     name_prefix: str | None

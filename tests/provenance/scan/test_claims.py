@@ -89,12 +89,13 @@ def test_names_without_the_site() -> None:
     assert plain_name("./here") == "./here"
 
 
-def test_the_table_of_licences_is_dated_and_sourced() -> None:
+def test_the_table_of_licences_is_sourced_and_its_dates_are_some() -> None:
     for name, licence in licences().items():
         assert name == name.casefold()
         assert licence.source.startswith("https://")
         assert licence.duties
-        assert date(1988, 1, 1) <= date.fromisoformat(f"{licence.dated}-01-01"[:10]) <= date.today()
+        if licence.dated is not None:
+            assert date(1988, 1, 1) <= date.fromisoformat(f"{licence.dated}-01-01"[:10]) <= date.today()
 
 
 @pytest.mark.parametrize(
