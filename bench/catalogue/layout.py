@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import torch
@@ -35,6 +36,10 @@ ARCHITECTURES = {"MiniCPMForCausalLM": "LlamaForCausalLM"}
 """Code that is not in the library, and whose tensors are another's."""
 COMPOSITE = {"mistral3", "gemma3", "qwen3_5"}
 """Their other towers are not in the table, and the library's defaults are not theirs."""
+PARTIAL = {"deepseek_v2", "granitemoehybrid", "lfm2"}
+"""Experts, low ranks or the kinds of layers are not in the table."""
+FARTHEST = 0.05
+"""How far a model's count of parameters may be from what its publishers say."""
 NO_HEAD_DIM = {"bert", "roberta", "xlm-roberta", "gpt2", "gptj", "gpt_neox", "bloom", "falcon", "phi", "phi3"}
 LEARNED_POSITIONS = {"bert", "roberta", "xlm-roberta", "gpt2", "gptj", "opt"}
 
@@ -56,8 +61,11 @@ def layout_of(row: Mapping[str, str]) -> dict[str, Any]:
         shapes = BY_HAND[kind](row)
     elif kind in COMPOSITE:
         raise Unknown("its other towers are not in the table")
+    elif kind in PARTIAL:
+        raise Unknown("its kinds of layers are not in the table")
     else:
         shapes = _by_library(kind, row)
+    _check(shapes, row)
     return {
         "name": row["hub_id"],
         "family": row["family"],
@@ -84,6 +92,8 @@ def _by_library(kind: str, row: Mapping[str, str]) -> dict[str, tuple[int, ...]]
     wrong = [name for name, value in wanted.items() if getattr(config, name, value) != value]
     if wrong:
         raise Unknown(f"the library's configuration has another {wrong[0]}")
+    if kind == "t5":
+        config.num_decoder_layers = config.num_layers
     model_class = getattr(transformers, ARCHITECTURES.get(row["architecture"], row["architecture"]), None)
     if model_class is None:
         raise Unknown(f"the library has no {row['architecture']}")
@@ -91,9 +101,22 @@ def _by_library(kind: str, row: Mapping[str, str]) -> dict[str, tuple[int, ...]]
         model = model_class(config)
     state = model.state_dict()
     tied = set(model._tied_weights_keys or {}) if getattr(config, "tie_word_embeddings", False) else set()
-    state = {key: value for key, value in state.items() if key not in tied}
+    first: dict[int, str] = {}
+    for name, value in (*model.named_parameters(remove_duplicate=False), *model.named_buffers()):
+        if name not in tied:
+            first.setdefault(id(value), name)
+    state = {key: state[key] for key in state if key in first.values()}
     state = revert_weight_conversion(model, state)
     return {key: tuple(value.shape) for key, value in state.items()}
+
+
+def _check(shapes: Mapping[str, Sequence[int]], row: Mapping[str, str]) -> None:
+    """Hold the shapes against the count of parameters that the publishers state, where the table has it."""
+    if not row["millions"]:
+        return
+    counted, published = sum(map(prod, shapes.values())) / 1e6, float(row["millions"])
+    if abs(counted / published - 1) > FARTHEST:
+        raise Unknown(f"{counted:,.0f} million parameters, where {published:,.0f} are published")
 
 
 def packed(shapes: Mapping[str, Sequence[int]]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The shipped catalogue: architectures of well-known models, names and shapes without weights.
 
-`data/catalogue.json.xz` is made by `bench/catalogue` from `data/base_models.csv`. Facts about architectures are no
+`data/catalogue.json.xz` is made by `bench/catalogue` from its `base_models.csv`. Facts about architectures are no
 evidence about weights.
 """
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import csv
 import math
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,16 @@ def test_shapes_add_up_to_the_published_number_of_parameters(name: str) -> None:
     (model,) = [each for each in catalogue() if each.name == name]
     assert sum(math.prod(shape) for shape in model.shapes.values()) == PUBLISHED[name]
     assert sum(model.counted.values()) == len(model.shapes)
+
+
+def test_no_model_is_far_from_the_size_its_publishers_state() -> None:
+    with (Path(__file__).parents[3] / "bench/catalogue/base_models.csv").open(newline="") as file:
+        stated = {row["hub_id"]: float(row["millions"]) for row in csv.DictReader(file) if row["millions"]}
+    counted = {
+        model.name: sum(map(math.prod, model.shapes.values())) / 1e6 for model in catalogue() if model.name in stated
+    }
+    assert len(counted) > 80
+    assert {name: count for name, count in counted.items() if abs(count / stated[name] - 1) > 0.05} == {}
 
 
 def test_every_architecture_is_understood_and_its_fingerprint_small() -> None:
