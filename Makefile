@@ -1,6 +1,7 @@
 # make demo       compare the two example checkpoints
 # make test       run the tests
 # make fuzz       mutated files for every reader; FUZZ_SECONDS each (120), READERS names a few
+# make browser    the pages in the system's Chromium: their tests, and screenshots into build/report
 # make check      style, types, layers
 # make bench      error rates and timings on small models made here
 # make benchmark  the whole benchmark over the zoo, into docs/benchmark.md
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test fuzz check bench benchmark bench-big
+.PHONY: demo test browser fuzz check bench benchmark bench-big
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -23,6 +24,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 2 --dist loadfile
+
+browser: $(VENV)/.installed-browser
+	$(BIN)/python -m pytest -q tests/provenance/reports/test_browser.py
+	$(BIN)/python -m tests.browser build/report
 
 fuzz: $(VENV)/.installed-fuzz
 	set -e; for reader in $(READERS); do \
@@ -56,6 +61,10 @@ $(VENV)/.installed: $(INPUTS) | $(VENV)/.python
 $(VENV)/.installed-all: $(INPUTS) | $(VENV)/.python
 	$(INSTALL) -e '.[test,check,bench]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-browser: $(VENV)/.installed-all
+	$(INSTALL) -e '.[browser]'
+	touch $@
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-all
 	$(INSTALL) -e '.[fuzz]'

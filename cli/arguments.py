@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from fingerprints.errors import UsageError
@@ -14,6 +16,17 @@ from provenance.writing import check_destination
 MIN_ROWS = 8
 FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+COMPARISON_SUFFIXES = (".json", ".txt", ".html", ".md", ".cdx.json", ".sarif", ".intoto.json")
+FORMAT_HELP = "Print text, json, html, markdown, cyclonedx, sarif or in-toto; NAME@VERSION for one version."
+
+
+class Language(StrEnum):
+    """Languages of the reports that have words."""
+
+    EN = "en"
+    ZH = "zh"
 
 
 def sided(option: str, words: Sequence[str]) -> Sided:
@@ -98,7 +111,32 @@ def relations(words: Sequence[str]) -> frozenset[Relation]:
     return frozenset(known[name] for name in names)
 
 
-def destination(path: Path | None) -> Path | None:
+def both_or_neither(a: str | None, b: str | None) -> None:
+    """Refuse one checkpoint without the other.
+
+    Raises
+    ------
+    UsageError
+        When only the first is given.
+    """
+    if a is not None and b is None:
+        raise UsageError("one checkpoint was given, and a comparison has two", hint="give A and B, or neither")
+
+
+def one_format(json: bool, name: str) -> str:
+    """The format of standard output; `--json` is short for one.
+
+    Raises
+    ------
+    UsageError
+        When `--json` stands beside another format.
+    """
+    if json and name not in ("text", "json"):
+        raise UsageError(f"--json and --format {name!a} contradict each other", hint="give one of them")
+    return "json" if json else name
+
+
+def destination(path: Path | None, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
     """The output file, if it can be one.
 
     Raises
@@ -107,10 +145,9 @@ def destination(path: Path | None) -> Path | None:
         When the suffix is unknown or the folder missing.
     """
     if path is not None:
-        if path.suffix not in SUFFIXES:
+        if path.name in suffixes or not path.name.endswith(tuple(suffixes)):
             raise UsageError(
-                f"-o {str(path)!r} has a suffix of no known report",
-                hint="end the name in .json (the full result) or .txt (the report as text)",
+                f"-o {str(path)!r} has a suffix of no known report", hint=f"end the name in {', '.join(suffixes)}"
             )
         check_destination(path)
     return path
@@ -153,6 +190,21 @@ def seconds(option: str, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0.0):
         raise UsageError(f"{option} {value:g} is no time to work with", hint=f"{option} takes seconds, more than 0")
     return value
+
+
+def nbytes(option: str, word: str) -> int:
+    """`200MB`, `1.5 GB`, `64k`: bytes in powers of 1000.
+
+    Raises
+    ------
+    UsageError
+        When it is no size, or none at all.
+    """
+    found = _SIZE.fullmatch(word.strip())
+    count = int(float(found[1]) * 1000 ** _POWERS[found[2].lower().removesuffix("b")]) if found else 0
+    if count <= 0:
+        raise UsageError(f"{option} {word!r} is no size", hint=f"{option} takes bytes, or a size such as 200MB")
+    return count
 
 
 def with_full(full: bool, others: Mapping[str, bool]) -> bool:

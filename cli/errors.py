@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import typer
 
-from cli.escaping import prose, visible
 from cli.exit_codes import ExitCode
 from fingerprints.errors import AuditError
+from provenance.escaping import prose, visible
 
 DEBUG_VARIABLE = "PROVENANCE_DEBUG"
 

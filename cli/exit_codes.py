@@ -1,6 +1,6 @@
 """What the exit code tells a script.
 
-A verdict is a result, whatever it says; only `--fail-on` turns one into a failure.
+A verdict is a result, whatever it says; only `--fail-on` turns one into a failure, and `verify` one that differs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ class ExitCode(IntEnum):
     COMPLETED = 0
     """The result was computed and written, whatever the relation."""
     CONDITION_MET = 1
-    """The result was computed and written, and its relation is one that `--fail-on` names. Nothing else ends with 1."""
+    """The result was computed and written, and its relation is one that `--fail-on` names, or `verify` found that it is
+    not what was saved. Nothing else ends with 1.
+    """
     FAILED = 2
     """The command line makes no sense, or the result could not be computed or written."""
     INTERRUPTED = 130

@@ -15,6 +15,8 @@ import typer
 from cli.commands.compare import compare
 from cli.commands.decompose import decompose
 from cli.commands.inspect import inspect
+from cli.commands.render import render
+from cli.commands.verify import verify
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, complain, emit
@@ -26,6 +28,8 @@ app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pre
 app.command("compare")(compare)
 app.command("decompose")(decompose)
 app.command("inspect")(inspect)
+app.command("render")(render)
+app.command("verify")(verify)
 
 
 def _print_version(wanted: bool) -> None:

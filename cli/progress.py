@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cli.escaping import visible
+from provenance.escaping import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

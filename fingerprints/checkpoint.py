@@ -105,6 +105,8 @@ class Origin:
     """Parsed config.json beside the weights, or empty. A claim, never evidence."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The container's own metadata (`__metadata__` of safetensors …). A claim, never evidence."""
+    revision: str | None = None
+    """The commit of the repository that it was read from."""
 
 
 @runtime_checkable

@@ -2,6 +2,8 @@
 
     AuditError                      what a user can be told: what happened, and what to do next
     ├── UsageError                  the request itself makes no sense
+    ├── Unavailable                 a repository, or bytes of it, cannot be had: nothing is known about the weights
+    │   └── OverBudget              fetching them would cost more than is granted
     └── CheckpointError             the input is at fault, at `path`
         ├── NotACheckpoint          nothing in it that any reader recognises
         ├── UnsupportedFormat       recognised, but not a format that can be read
@@ -28,6 +30,14 @@ class AuditError(Exception):
 
 class UsageError(AuditError):
     """The request makes no sense as it stands."""
+
+
+class Unavailable(AuditError):
+    """What lies elsewhere cannot be had: the network, its permissions, or the budget stand in the way."""
+
+
+class OverBudget(Unavailable):
+    """Fetching on would cost more than is granted."""
 
 
 class CheckpointError(AuditError):

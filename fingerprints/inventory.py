@@ -74,15 +74,41 @@ def take_inventory(anatomy: Anatomy, checkpoint: Checkpoint) -> Inventory:
     return Inventory(learned=learned, set_aside=set_aside, copies=copies, unreadable=unreadable)
 
 
+def unread_inventory(anatomy: Anatomy) -> Inventory:
+    """Sort a checkpoint's tensors as far as names, types and places tell, without reading any."""
+    set_aside = {
+        part.name: reason
+        for parts in anatomy.by_template.values()
+        for part in parts
+        if (reason := _evident(part) or ("it is empty" if part.info.size == 0 else None))
+    }
+    seen: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    for name, part in anatomy.parts.items():
+        place = part.info.storage
+        if name not in set_aside and place is not None and (first := seen.setdefault(place, name)) != name:
+            copies[name] = first
+    left_out = set_aside.keys() | copies.keys()
+    learned = {name: part.info.size for name, part in anatomy.parts.items() if name not in left_out}
+    return Inventory(learned=learned, set_aside=set_aside, copies=copies, unreadable={})
+
+
+def _evident(part: Part) -> str | None:
+    """Why a tensor is not learned, where its name or type says so."""
+    if part.kind is PartKind.STATISTIC:
+        return "it is a running statistic, not a parameter"
+    if part.info.dtype in _INDICES:
+        return "it holds indices or flags, not weights"
+    return None
+
+
 def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None, dict[str, str]]:
     """Why a template's tensors are not learned; None when one of the first, middle and last is."""
     failed: dict[str, str] = {}
     reason: str | None = None
     for part in dict.fromkeys((parts[len(parts) // 2], parts[0], parts[-1])):
-        if part.kind is PartKind.STATISTIC:
-            return "it is a running statistic, not a parameter", failed
-        if part.info.dtype in _INDICES:
-            return "it holds indices or flags, not weights", failed
+        if (evident := _evident(part)) is not None:
+            return evident, failed
         if part.info.size == 0:
             reason = "it is empty"
             continue

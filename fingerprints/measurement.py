@@ -29,7 +29,7 @@ from fingerprints.learned import starts_as_waves, why_not_learned
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import PairSample, SampleSettings, read_sample, read_vectors
 from fingerprints.sampling import Half, in_half
-from fingerprints.selection import select
+from fingerprints.selection import MOST_VECTORS, select
 from fingerprints.signals import SIGNALS, SignalContext
 from fingerprints.signals.tensor_digest import Equality, sampled_equality
 from fingerprints.values import Array, widened
@@ -88,12 +88,18 @@ class Measurement:
     skipped: tuple[tuple[Pair, str], ...]
 
 
+NOTHING_MEASURED = Measurement(tensors=(), tests=(), untested=(), skipped=())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
-    """How much to look at, and with what: `layers` of a deep stack (None for all), `deadline` by `time.monotonic`."""
+    """How much to look at, and with what: `layers` and `vectors` of a deep stack (None for all layers), `deadline` by
+    `time.monotonic`.
+    """
 
     sample: SampleSettings = field(default_factory=SampleSettings)
     layers: int | None = 8
+    vectors: int = MOST_VECTORS
     device: str = "cpu"
     threads: int = 1
     deadline: float | None = None
@@ -131,7 +137,7 @@ def measure(
         Told how many pairs are done.
     """
     plans = plan_axes(pairing.pairs, *anatomies)
-    selected, skipped = select(pairing.pairs, plans, settings.layers)
+    selected, skipped = select(pairing.pairs, plans, settings.layers, settings.vectors)
     known = described_anatomies(pairing, *anatomies)
     gains = (GainBook(known[0], checkpoints[0]), GainBook(known[1], checkpoints[1]))
     context = SignalContext(

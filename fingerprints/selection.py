@@ -15,7 +15,7 @@ NOT_SAMPLED = "its layer is not in the sample"
 
 
 def select(
-    pairs: Sequence[Pair], plans: Mapping[str, AxisPlan], layers: int | None
+    pairs: Sequence[Pair], plans: Mapping[str, AxisPlan], layers: int | None, vectors: int = MOST_VECTORS
 ) -> tuple[list[Pair], list[tuple[Pair, str]]]:
     """Choose the pairs to read.
 
@@ -27,6 +27,8 @@ def select(
         Plans of matrices by name in A; vectors have none.
     layers : int or None
         Layers of each stack to take; None for all.
+    vectors : int
+        Vectors of each stack to take.
 
     Returns
     -------
@@ -40,8 +42,7 @@ def select(
         stacks[pair.a.template].append(pair)
     keep: set[str] = set()
     for stack in stacks.values():
-        vectors = stack[0].a.name not in plans
-        limit = MOST_VECTORS if vectors else layers
+        limit = layers if stack[0].a.name in plans else vectors
         keep |= {pair.a.name for pair in _thinned(stack, limit)}
     selected = [pair for pair in pairs if pair.a.name in keep]
     return selected, [(pair, NOT_SAMPLED) for pair in pairs if pair.a.name not in keep]

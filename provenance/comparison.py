@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from fingerprints.alignment.order_tests import order_tests
 from fingerprints.assignment import assign
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.errors import UnreadableTensor
+from fingerprints.errors import OverBudget, UnreadableTensor
 from fingerprints.layouts import harmonised
-from fingerprints.measurement import Measurement, MeasureSettings, measure
+from fingerprints.measurement import NOTHING_MEASURED, Measurement, MeasureSettings, measure
 from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from fingerprints.sampling import Half
@@ -35,13 +36,17 @@ from provenance.device import resolve_device
 from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, read_every_value, tensor_entries
-from provenance.judgement import Judgement, disagreement, judge
+from provenance.hub import Hub
+from provenance.hub.fetched import Fetched
+from provenance.hub.thrift import THRIFTY, Sampling, affordable
+from provenance.judgement import Judgement, disagreement, judge, same_digests
 from provenance.kinds import find_kinds
 from provenance.layouts import with_layouts, with_stored_count
 from provenance.looks import Look, bases_searchable, plain_look, searched_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
-from provenance.result import Relation, Result, Run, Verdict
+from provenance.recording import record
+from provenance.result import NotMeasured, Relation, Result, Run, Verdict
 from provenance.searches import Outcome, Search, Way, budget_of, plan_searches
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.strength import open_share
@@ -68,7 +73,7 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each.
+        A file or folder each, or as text a model on the Hub; see `HubReference.parse`.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -87,8 +92,9 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     """
     options, progress = options or Options(), progress or Silent()
     with (
-        open_model(a, variant=options.variant.a) as left,
-        open_model(b, variant=options.variant.b) as right,
+        Hub(budget=options.budget, allow_download=options.allow_download) as hub,
+        open_model(hub.locate(a), variant=options.variant.a) as left,
+        open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
         return _Comparison(left, right, options, progress).run()
 
@@ -105,15 +111,22 @@ class _Comparison:
         self.progress = progress
         self.device = resolve_device(options.device)
         larger = max(a.bytes_total, b.bytes_total)
-        self.cheap = larger <= thresholds().small_checkpoint_bytes
+        self.fetched = Fetched.of(self.stored)
+        self.cheap = larger <= thresholds().small_checkpoint_bytes and self.fetched.affordable(self.stored)
         self.small = self.cheap or options.full
         self.full: FullPass | None = None
+        self.left_out: list[NotMeasured] = []
         tiny = larger <= thresholds().tiny_checkpoint_bytes
-        self.rows = options.rows or (TINY_ROWS if tiny else DEFAULT_ROWS)
+        self.sampling = self._sampling(TINY_ROWS if tiny else DEFAULT_ROWS)
         self.threads = options.threads or usable_cores()
 
     def run(self) -> Result:
         """All steps in order."""
+        if not self.options.full and self.fetched.same_files(self.stored):
+            return self._of_same_files()
+        if self.small:
+            self.progress.stage("fetching")
+            self.fetched.fetch_all(self.stored)
         self.progress.stage("reading headers")
         side_a = look_at(self.a, subtree=self.options.subtree.a)
         side_b = look_at(self.b, subtree=self.options.subtree.b)
@@ -126,7 +139,7 @@ class _Comparison:
             (side_a.anatomy, side_b.anatomy),
             pairing,
             seed=self.options.sample_seed,
-            tokens=not self._late(),
+            tokens=not self._late() and self._grants("vocabulary", "matching tokens by content"),
         )
         if look.vocabulary is not None:
             side_a, side_b = map(with_findings, (side_a, side_b), look.vocabulary.findings)
@@ -136,8 +149,36 @@ class _Comparison:
             observed = self._with_every_value(observed, best)
             judgement = judge(observed)
         if judgement.ruling.relation is Relation.INDEPENDENT and not self.small and not self._late():
-            judgement = self._look_again(look, observed, judgement)
+            with self._within_budget("sample", "a second sample at other positions"):
+                judgement = self._look_again(look, observed, judgement)
         return self._result(observed, self.adapted.judged(judgement, observed), paired)
+
+    def _of_same_files(self) -> Result:
+        """Nothing is read: the weights of both sides are the same files."""
+        self.cheap = False
+        a = look_at(self.a, subtree=self.options.subtree.a, values=False)
+        b = look_at(self.b, subtree=self.options.subtree.b, values=False)
+        observed = Observation(
+            a=a,
+            b=b,
+            pairing=pair_parts(a.anatomy, b.anatomy),
+            measurement=NOTHING_MEASURED,
+            equalities={},
+            alpha=self.options.alpha,
+            sample=SampleSettings(rows=self.sampling.rows, seed=self.options.sample_seed),
+        )
+        return self._result(observed, same_digests(observed), observed.pairing)
+
+    def _sampling(self, rows: int) -> Sampling:
+        """What is looked at: as asked, or what the budget allows each side that is fetched."""
+        wanted = Sampling(rows=self.options.rows or rows, layers=self.options.layers)
+        share = self.fetched.share
+        if share is None or self.small or self.options.rows is not None:
+            return wanted
+        return min(
+            (affordable(wanted, self.stored[place].tensors, share) for place in self.fetched.remote),
+            key=lambda sampling: (sampling.rows, sampling.layers),
+        )
 
     def _examined(self, plain: Look, a: Side, b: Side) -> tuple[Observation, Judgement, Look]:
         """Through maps where the structures differ, as names pair them, and, where that leaves much open, further."""
@@ -164,7 +205,7 @@ class _Comparison:
 
     def _planned(self, plain: Look) -> dict[Way, Search]:
         """The searches that may be made, and what they cost."""
-        layers = None if self.cheap else self.options.layers
+        layers = None if self.cheap else self.sampling.layers
         unlimited = self.cheap or self.options.thorough
         budget = budget_of(self.a.bytes_total + self.b.bytes_total, unlimited=unlimited)
         planned = plan_searches(plain.anatomies, plain.pairing, budget, layers)
@@ -178,12 +219,18 @@ class _Comparison:
             if way is Way.NAMES:
                 yield plain
             elif way in searches and searches[way].outcome is not Outcome.TOO_DEAR:
+                if self._thrifty and way is not Way.STRUCTURE:
+                    searches[way] = searches[way].ended(Outcome.TOO_DEAR)
+                    continue
                 if self._late():
                     searches[way] = searches[way].ended(Outcome.OUT_OF_TIME)
                     continue
                 self.progress.stage(_STAGES[way])
                 searches[way] = searches[way].ended(Outcome.MADE)
-                found = searched_look(plain, searches[way], seed=self.options.sample_seed)
+                try:
+                    found = searched_look(plain, searches[way], seed=self.options.sample_seed)
+                except OverBudget:
+                    found, searches[way] = None, searches[way].ended(Outcome.TOO_DEAR)
                 if found is not None:
                     yield found
 
@@ -194,10 +241,12 @@ class _Comparison:
     def _observed(self, look: Look, a: Side, b: Side, *, earlier: int = 0) -> Observation:
         """Measure a pair in one way of looking at it."""
         searched = look.searched or any(note.searched for note in self.layouts)
-        sample = SampleSettings(rows=self.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL)
+        sample = SampleSettings(
+            rows=self.sampling.rows, seed=self.options.sample_seed, half=Half.TEST if searched else Half.ALL
+        )
         if not (a.inventory.parameters and b.inventory.parameters):
             look = replace(look, pairing=replace(look.pairing, pairs=()))
-        measurement = self._measure(look, sample, None if self.small else self.options.layers)
+        measurement = self._measure(look, sample, None if self.small else self.sampling.layers)
         if look.alignment is not None:
             tests, untested = order_tests(look.alignment)
             measurement = replace(
@@ -224,7 +273,7 @@ class _Comparison:
 
     def _late(self) -> bool:
         limit = self.options.time_limit
-        return limit is not None and time.monotonic() - self.started > limit
+        return self.fetched.nearly_spent or (limit is not None and time.monotonic() - self.started > limit)
 
     def _pair(self, a: Side, b: Side) -> tuple[Pairing, int]:
         self.progress.stage("pairing tensors")
@@ -234,11 +283,36 @@ class _Comparison:
         assigned = assign(pairing, self.a, self.b, seed=self.options.sample_seed)
         return assigned.pairing, assigned.undecided
 
+    @property
+    def _thrifty(self) -> bool:
+        """Whether the budget made the sample smaller than it would be."""
+        return self.sampling in THRIFTY
+
+    def _grants(self, signal: str, subject: str) -> bool:
+        """Whether the budget leaves room for what is not always needed; noted where it does not."""
+        if self._thrifty:
+            self._leave_out(signal, subject)
+        return not self._thrifty
+
+    @contextmanager
+    def _within_budget(self, signal: str, subject: str) -> Iterator[None]:
+        """Go on without what the budget turned out not to hold."""
+        try:
+            yield
+        except OverBudget:
+            self._leave_out(signal, subject)
+
+    def _leave_out(self, signal: str, subject: str) -> None:
+        reason = "the budget for what is fetched does not hold it"
+        self.left_out.append(NotMeasured(signal=signal, subject=subject, reason=reason))
+
     def _look_again(self, look: Look, observed: Observation, judgement: Judgement) -> Judgement:
         """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
+        if not self._grants("sample", "a second sample at other positions"):
+            return judgement
         sample = observed.sample
         second = replace(sample, seed=sample.seed + 1, rows=max(SECOND_ROWS, sample.rows // 4))
-        layers = max(1, self.options.layers // 4)
+        layers = max(1, self.sampling.layers // 4)
         found = self._measure(look, second, layers)
         again = replace(
             observed,
@@ -253,6 +327,7 @@ class _Comparison:
         settings = MeasureSettings(
             sample=sample,
             layers=layers,
+            vectors=self.sampling.vectors,
             device=self.device,
             threads=self.threads,
             deadline=None if limit is None else self.started + limit,
@@ -268,9 +343,10 @@ class _Comparison:
         found = {item.pair.a.name: item.equality for item in measurement.tensors}
         learned = [item for item in measurement.tensors if item.not_learned is None]
         all_equal = bool(learned) and all(item.equality.identical for item in learned)
-        affordable = max(self.a.bytes_total, self.b.bytes_total) <= thresholds().read_whole_below_bytes
+        larger = max(self.a.bytes_total, self.b.bytes_total)
+        readable = larger <= thresholds().read_whole_below_bytes and self.fetched.affordable(self.stored)
         turned = look.undone is not None and any(basis.columns is None for basis in look.undone.bases.values())
-        if self.options.full or turned or not (self.small or (all_equal and affordable)):
+        if self.options.full or turned or not (self.small or (all_equal and readable)):
             return found
         self.progress.stage("comparing every value", len(look.pairing.pairs))
         for pair in look.pairing.pairs:
@@ -349,7 +425,7 @@ class _Comparison:
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),
-            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full)),
+            not_measured=(*encode_not_measured(observed), *pairs_left_out(self.full), *dict.fromkeys(self.left_out)),
             run=self._run(observed),
             tensors=tensor_entries(self.full),
         )
@@ -362,19 +438,19 @@ class _Comparison:
             seconds=time.monotonic() - self.started,
             version=installed(DISTRIBUTION),
             options={
-                "rows": sample.rows,
-                "layers": "all" if self.small else options.layers,
-                "full": options.full,
-                "thorough": options.thorough,
+                **record(
+                    replace(options, layers=self.sampling.layers),
+                    rows=sample.rows,
+                    whole=self.small,
+                    device=self.device,
+                    threads=self.threads,
+                ),
                 "searched": [search.way.value for search in observed.searches if search.outcome is Outcome.MADE],
-                "spectrum": options.spectrum,
                 "kernel": None if self.full is None else self.full.kernel,
-                "sample_seed": options.sample_seed,
                 "half": sample.half.name.lower(),
-                "time_limit": options.time_limit,
-                "device": self.device,
-                "threads": self.threads,
             },
+            requests=self.fetched.requests,
+            bytes_fetched=self.fetched.bytes_fetched,
         )
 
 

@@ -12,6 +12,7 @@ from fingerprints.layouts import layouts_in
 from fingerprints.readers.pickle_imports import import_findings
 from provenance.adaptation import adapter_side
 from provenance.claims import CLAIMED, plain_claim
+from provenance.hub import Hub
 from provenance.layouts import layout_entries
 from provenance.observation import Side
 from provenance.result import FindingEntry, LayoutEntry, ModelSummary
@@ -67,7 +68,7 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
     Parameters
     ----------
     model : str or Path
-        A file or a folder.
+        A file or a folder, or as text a model on the Hub.
     variant : str, optional
         The weight set to read in a folder that holds several.
 
@@ -76,7 +77,7 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
     CheckpointError
         When it cannot be used.
     """
-    with open_model(model, variant=variant) as checkpoint:
+    with Hub() as hub, open_model(hub.locate(model), variant=variant) as checkpoint:
         side, adapter = look_at(checkpoint), read_adapter(checkpoint)
         side = side if adapter is None else adapter_side(side, adapter)
         config = side.origin.config

@@ -81,6 +81,13 @@ def identical(observed: Observation, strength: Strength) -> Ruling | None:
     return Ruling(relation=Relation.IDENTICAL, clause=clause, basis="digest" if complete else "sampled")
 
 
+def same_digests(observed: Observation) -> Judgement:
+    """The judgement on two sides whose files have equal SHA-256, of which no weight was read."""
+    clause = "all files with weights have the same SHA-256 on either side, as the Hub lists them"
+    ruling = Ruling(relation=Relation.IDENTICAL, clause=clause, basis="digest")
+    return Judgement(ruling=ruling, strength=measure_strength(observed))
+
+
 def too_small(observed: Observation, strength: Strength) -> Ruling | None:
     """Too few learned parameters to test anything."""
     smaller = min(observed.a.inventory.parameters, observed.b.inventory.parameters)

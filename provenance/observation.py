@@ -355,8 +355,9 @@ class Observation:
     @cached_property
     def _hidden_modules(self) -> frozenset[str]:
         """Modules whose outputs are hidden units, one row each."""
+        modules = {item.pair.a.name: item.pair.a.module for item in self.measurement.tensors}
         return frozenset(
-            self.pair_of[test.tensors[0]].a.module
+            modules[test.tensors[0]]
             for test in self.measurement.tests
             if test.scope == "tensor" and test.axis.endswith("axis 0")
         )

@@ -49,6 +49,10 @@ class Options:
         `cpu`, `cuda` or `auto`.
     threads : int or None
         Worker threads; None takes one a core. Never changes a number.
+    budget : int or None
+        Bytes of files that may be fetched from the Hub; None for 500 MB. Little of it makes the sample smaller.
+    allow_download : bool
+        Fetch as much as it takes, whole files too.
     """
 
     rows: int | None = None
@@ -64,6 +68,8 @@ class Options:
     renames: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     threads: int | None = None
+    budget: int | None = None
+    allow_download: bool = False
 
 
 class Progress(Protocol):

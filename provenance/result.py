@@ -274,6 +274,10 @@ class Run:
     seconds: float
     version: str
     options: Mapping[str, Any]
+    requests: int = 0
+    """HTTP requests, redirections and repetitions included."""
+    bytes_fetched: int = 0
+    """Bytes of what they were answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from dataclasses import replace
 from fingerprints.anatomy import build_anatomy
 from fingerprints.checkpoint import Checkpoint, Finding
 from fingerprints.errors import UsageError
-from fingerprints.inventory import Inventory, take_inventory
+from fingerprints.inventory import Inventory, take_inventory, unread_inventory
 from fingerprints.signals.tensor_digest import content_digest, header_digest
 from provenance.claims import contradicted
 from provenance.observation import Side
 from provenance.result import FindingEntry, ModelSummary
 
 
-def look_at(checkpoint: Checkpoint, *, subtree: str | None = None) -> Side:
-    """Anatomy and inventory of a checkpoint, of one sub-tree of names if asked.
+def look_at(checkpoint: Checkpoint, *, subtree: str | None = None, values: bool = True) -> Side:
+    """Anatomy and inventory of a checkpoint, of one sub-tree of names if asked; without `values` no weight is read.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def look_at(checkpoint: Checkpoint, *, subtree: str | None = None) -> Side:
     return Side(
         origin=checkpoint.origin,
         anatomy=anatomy,
-        inventory=take_inventory(anatomy, checkpoint),
+        inventory=take_inventory(anatomy, checkpoint) if values else unread_inventory(anatomy),
         dtypes=dict(sorted(dtypes.items())),
     )
 
@@ -57,7 +57,7 @@ def summarise_side(side: Side, digest: str) -> ModelSummary:
     anatomy, inventory, origin = side.anatomy, side.inventory, side.origin
     return ModelSummary(
         reference=origin.reference,
-        revision=None,
+        revision=origin.revision,
         digest=digest,
         format=origin.format,
         variant=next((found.name for found in origin.weight_sets if found.chosen), None),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provenance.comparison import compare
+from provenance.hub import Hub
 from provenance.options import Options, Progress, Sided
 from provenance.result import Result
 from provenance.third import measure_corners, place_third
@@ -31,7 +32,8 @@ def compare_with_third(
         When C cannot be used.
     """
     plain = replace(options, subtree=Sided(), variant=Sided(), renames={}, full=False, spectrum=False)
-    a, b, c = references
-    with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
-    corners = measure_corners(references, seed=options.sample_seed)
+    with Hub(budget=options.budget, allow_download=options.allow_download) as hub:
+        a, b, c = (hub.locate(reference) for reference in references)
+        with_a, with_b = compare(a, c, plain, progress), compare(b, c, plain, progress)
+        corners = measure_corners((a, b, c), seed=options.sample_seed)
     return replace(first, third=place_third(first, with_a, with_b, corners, with_a.b.reference))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from provenance.decoding import from_json
+from provenance.reports.json import encode
 from provenance.result import (
     Architecture,
     ArchitectureRelation,
@@ -16,6 +21,7 @@ from provenance.result import (
     FindingEntry,
     Kind,
     Layer,
+    LayoutEntry,
     ModelSummary,
     NotMeasured,
     Relation,
@@ -26,9 +32,14 @@ from provenance.result import (
     Status,
     Verdict,
 )
+from provenance.tensor_entry import TensorEntry
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]evil[/]\u202ecod.exe\u200b\ud800\n:smile:"
 """A name with everything a name can do to a terminal: escape sequences, markup, bidi marks, a lone surrogate."""
+
+SAVED = sorted((Path(__file__).parent / "provenance" / "data" / "results").glob("*.json"))
+"""Results as versions of this program wrote them."""
+_CLOSED = {str(word) for words in (Relation, ArchitectureRelation, Direction, Basis, Status) for word in words}
 
 
 def model(reference: str, *, findings: tuple[FindingEntry, ...] = ()) -> ModelSummary:
@@ -235,6 +246,70 @@ def hostile() -> Result:
         layers=(Layer(a=0, b=0, cells=(cell,)),),
         not_measured=(NotMeasured(signal=HOSTILE, subject=HOSTILE, reason=HOSTILE),),
         run=replace(base.run, version=HOSTILE, options={HOSTILE: HOSTILE}),
+    )
+
+
+def poisoned(result: Result, payload: str) -> Result:
+    """The result with `payload` for every text and key that is not one of a closed list."""
+    plain: dict[str, Any] = json.loads(encode(result))
+    own = set(plain) | {"kind", "evidence", "packaging", "child", "layer_map", "dropped"}
+    for kind in (ModelSummary, Architecture, Verdict, Coverage, Evidence, Layer, Cell, NotMeasured, Run, RenameRule):
+        own |= set(kind.__dataclass_fields__)
+    for kind in (SizeDifference, FindingEntry, LayoutEntry, TensorEntry, Claim):
+        own |= set(kind.__dataclass_fields__)
+    return from_json(_poisoned(plain, payload, own))
+
+
+def _poisoned(plain: Any, payload: str, own: set[str]) -> Any:
+    if isinstance(plain, dict):
+        return {
+            key if key in own else f"{index}{payload}": _poisoned(value, payload, own)
+            for index, (key, value) in enumerate(plain.items())
+        }
+    if isinstance(plain, list):
+        return [_poisoned(item, payload, own) for item in plain]
+    return payload if isinstance(plain, str) and plain not in _CLOSED | {"a", "b"} else plain
+
+
+def large() -> Result:
+    """Every value of two 70B Llamas: 80 layers, 7 matrices each, with tests and long names."""
+    base = derived()
+    roles = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    names = [f"model.layers.{layer}.{role}.weight_of_a_rather_long_name" for layer in range(80) for role in roles]
+    cells = tuple(Cell(role=role, effect=0.913, z=140.2, status="dependent") for role in roles)
+    pair = TensorEntry(
+        a="",
+        b="",
+        shape=(8192, 28672),
+        dtype_a="BF16",
+        dtype_b="BF16",
+        elements=8192 * 28672,
+        cosine=0.99,
+        relative_change=0.0123456,
+        max_abs_change=0.5,
+        max_at=(3, 5),
+        equal_share=0.25,
+        sign_flips=0.001,
+        zeros_a=0.0,
+        zeros_b=0.0,
+        zeros_both=0.0,
+        bit_distance=2.5,
+        nonfinite_a=0,
+        nonfinite_b=0,
+    )
+    return replace(
+        base,
+        layers=tuple(Layer(a=layer, b=layer, cells=cells) for layer in range(80)),
+        evidence=tuple(
+            index_test(f"{name}, axis {axis}", z=140.2, hits=256, log10_p=-312.4, decides=axis == 0, layer=0)
+            for axis in range(3)
+            for name in names
+        ),
+        tensors=tuple(replace(pair, a=name, b=f"transformer.{name}") for name in names),
+        not_measured=tuple(
+            NotMeasured(signal="index tests", subject=name, reason="axis 1: units are ordered by rotary frequency")
+            for name in names[:220]
+        ),
     )
 
 

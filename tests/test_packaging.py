@@ -60,7 +60,7 @@ def test_the_wheel_holds_all_modules_and_data_files(wheel: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in (".py", ".json", ".toml") or path.name == "py.typed"
+        if path.suffix in (".py", ".json", ".toml", ".html", ".css", ".js") or path.name == "py.typed"
     }
     assert {f"{package}/py.typed" for package in PACKAGES} <= present
     assert present <= names

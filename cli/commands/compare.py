@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.delivery import Delivery
+from cli.commands.delivery import TEXT, Delivery
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
+
+SUFFIXES = ", ".join(arguments.COMPARISON_SUFFIXES)
 
 
 class Device(StrEnum):
@@ -24,13 +26,17 @@ class Device(StrEnum):
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Checkpoint: a file or a folder.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Checkpoint: a file, a folder, or ORG/NAME on the Hub.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Checkpoint to compare it with.")],
     json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE (.json or .txt) as well."),
+        typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE as well ({SUFFIXES})."),
     ] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+    ] = arguments.Language.EN,
     rows: Annotated[
         int | None,
         typer.Option(
@@ -81,6 +87,15 @@ def compare(
         int | None,
         typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+    ] = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +111,7 @@ def compare(
     it could not complete.
     """
     arguments.not_both(("-q", quiet), ("-v", verbose))
+    arguments.not_both(("--budget", budget is not None), ("--allow-download", allow_download))
     options = Options(
         rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
         layers=arguments.at_least("--layers", layers, 1),
@@ -110,15 +126,26 @@ def compare(
         renames=arguments.renames(map_ or []),
         device=device.value,
         threads=None if threads is None else arguments.at_least("--threads", threads, 1),
+        budget=None if budget is None else arguments.nbytes("--budget", budget),
+        allow_download=allow_download,
     )
     failing = arguments.relations(fail_on or [])
-    delivery = Delivery(json=json, output=arguments.destination(output), table=table, verbose=verbose, quiet=quiet)
+    delivery = Delivery(
+        format=arguments.one_format(json, format_),
+        output=arguments.destination(output, arguments.COMPARISON_SUFFIXES),
+        table=table,
+        verbose=verbose,
+        quiet=quiet,
+        language=language.value,
+        failing=failing,
+    )
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
+    from provenance.result import Result
 
-    delivery.check_table()
+    delivery.check(Result)
     with progress_bar(quiet=quiet) as progress:
         result = compare_checkpoints(a, b, options, progress)
         if third is not None:

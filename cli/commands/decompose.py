@@ -15,7 +15,7 @@ from provenance.decomposition.options import DecomposeOptions
 
 
 def decompose(
-    model: Annotated[str, typer.Argument(metavar="M", help="The merge: a file or a folder.")],
+    model: Annotated[str, typer.Argument(metavar="M", help="The merge: a file, a folder, or ORG/NAME on the Hub.")],
     more: Annotated[list[str] | None, typer.Argument(metavar="[P2 ...]", help="Further parents.")] = None,
     parents: Annotated[
         list[str] | None,
@@ -41,6 +41,15 @@ def decompose(
     sample_seed: Annotated[
         int, typer.Option("--sample-seed", metavar="S", help="Sample other positions than the public ones.")
     ] = 0,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
@@ -49,11 +58,14 @@ def decompose(
     Exit code: 0 when the decomposition completed, whatever it found; 2 when it could not complete.
     """
     arguments.not_both(("-q", quiet), ("-v", verbose))
+    arguments.not_both(("--budget", budget is not None), ("--allow-download", allow_download))
     options = DecomposeOptions(
         rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
         layers=None if layers is None else arguments.at_least("--layers", layers, 1),
         full=full,
         sample_seed=arguments.at_least("--sample-seed", sample_seed, 0),
+        budget=None if budget is None else arguments.nbytes("--budget", budget),
+        allow_download=allow_download,
     )
     delivery = Delivery(json=json, output=arguments.destination(output), verbose=verbose, quiet=quiet)
     given = arguments.parents(parents or [], more or [])

@@ -13,7 +13,7 @@ from cli.exit_codes import ExitCode
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint: a file or a folder.")],
+    model: Annotated[str, typer.Argument(metavar="M", help="Checkpoint: a file, a folder, or ORG/NAME on the Hub.")],
     json: Annotated[bool, typer.Option("--json", help="Print the inspection as JSON.")] = False,
     output: Annotated[
         Path | None,

@@ -10,12 +10,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.escaping import visible
-from cli.render import numbers
 from cli.render.recipe import as_yaml
 from cli.render.remarks import footer
 from cli.render.view import View, heading
 from provenance.decomposition.result import Decomposition, Interval, Outcome, Stretch
+from provenance.escaping import visible
+from provenance.reports import numbers
 
 ROWS = 16
 LINES = 60

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View, heading
+from provenance.reports import numbers
 from provenance.result import Evidence
 
 ROWS = 20

@@ -6,10 +6,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.remarks import findings_section
 from cli.render.view import View, heading
 from provenance.inspection import Inspection
+from provenance.reports import numbers
 
 ROWS = 40
 CLAIMS = 12

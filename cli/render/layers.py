@@ -10,8 +10,8 @@ from statistics import median
 from rich.console import RenderableType
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View, heading
+from provenance.reports import numbers
 from provenance.result import Cell, Layer
 
 _STATUS_COLORS = {"dependent": "yellow", "equal": "cyan", "chance": "green"}

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.render import numbers
 from cli.render.view import View, heading
+from provenance.reports import numbers
 from provenance.result import Claim, FindingEntry, NotMeasured, Run
 
 FINDINGS = 12
@@ -69,5 +69,7 @@ def footer(run: Run, view: View) -> list[RenderableType]:
     """What the run cost, and which version made it."""
     share = f" ({numbers.percent(run.bytes_read / run.bytes_total)})" if run.bytes_total else ""
     read = f"read {numbers.size(run.bytes_read)} of {numbers.size(run.bytes_total)}{share}"
+    if run.requests:
+        read += f", {numbers.size(run.bytes_fetched)} fetched in {run.requests} requests,"
     line = Text(f"\n{read} in {run.seconds:.1f} s, provenance ", style="dim")
     return [line.append_text(view.name(run.version))]

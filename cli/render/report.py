@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from cli.escaping import visible
 from cli.render.architecture import architecture_section
 from cli.render.evidence import evidence_section
 from cli.render.layers import layers_section
 from cli.render.remarks import claims_section, findings_section, footer, not_measured_section
 from cli.render.verdict import verdict_section
 from cli.render.view import View
+from provenance.escaping import visible
 from provenance.result import Result
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.escaping import NAME_LIMIT, prose, visible
-
-LIST_LIMIT = 6
-"""Items of a list inside a value that are shown; the JSON has all."""
-
+from provenance.escaping import NAME_LIMIT, prose, visible
+from provenance.reports.values import spelled
 
 _ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """`box.SIMPLE_HEAD` in ASCII: a line under the titles and nothing else."""
@@ -38,7 +34,7 @@ class View:
 
     def value(self, value: Any, *, limit: int = NAME_LIMIT) -> Text:
         """A value from a file or a parameter of a kind: text as it is, the rest in JSON's spelling."""
-        return self.name(_spelled(value), limit=limit)
+        return self.name(spelled(value), limit=limit)
 
     @property
     def arrow(self) -> str:
@@ -73,23 +69,3 @@ class View:
 def heading(title: str, remark: Text | str = "") -> Text:
     """The line a section starts with, after a blank one."""
     return Text.assemble("\n", (title, "bold"), "  " if remark else "", remark)
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "not given"
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        items = [f"{key}: {_spelled(item)}" for key, item in value.items()]
-        return "{" + _listed(items) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + _listed([_spelled(item) for item in value]) + "]"
-    return str(value)
-
-
-def _listed(items: list[str]) -> str:
-    rest = len(items) - LIST_LIMIT
-    return ", ".join(items[:LIST_LIMIT] + ([f"{rest} more"] if rest > 0 else []))

@@ -18,6 +18,7 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import NotACheckpoint
 from fingerprints.readers import open_checkpoint, weight_sets
 from fingerprints.readers.containment import require_inside
+from fingerprints.readers.mount import public_name
 
 PARTS: Final = {
     "llm": "llm",
@@ -80,7 +81,7 @@ def open_model(path: str | Path, *, variant: str | None = None) -> Checkpoint:
         parts: dict[str, Checkpoint] = {}
         for part in present:
             parts[part] = opened.enter_context(open_checkpoint(require_inside(place, part)))
-        joined = JoinedCheckpoint(str(path), place, parts)
+        joined = JoinedCheckpoint(public_name(str(path)), place, parts)
         opened.pop_all()
     return joined
 

@@ -1,7 +1,8 @@
 """In which basis one model's residual stream is the other's: a rotation, or a permutation with signs.
 
-Tokens that both vocabularies have are fitted first. Where these are not in one order, second moments of the embedding
-and of first MLP matrices give a first guess, which matched neurons refine. Rows that took no part in the fit decide
+Tokens that both vocabularies have are fitted first. Where these are not in one order, rows that are recognised by their
+angles to others, or else second moments of the embedding and of first MLP matrices, give a first guess, which matched
+neurons refine. Rows that took no part in the fit decide
 whether it is believed.
 """
 
@@ -14,14 +15,16 @@ from itertools import chain
 import numpy as np
 
 from fingerprints.alignment.axis_map import Floats32
+from fingerprints.alignment.basis_side import BasisSide, centred, first_matrices
 from fingerprints.alignment.folding import Folding, find_folding
 from fingerprints.alignment.stacks import StackPair
-from fingerprints.alignment.unit_features import scaled_rows, unit_features
+from fingerprints.alignment.unit_features import scaled_rows
 from fingerprints.anatomy import Anatomy, Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.kernels.bases import WIDE, as_permutation, from_moments, is_hadamard, procrustes, refined
 from fingerprints.kernels.matching import mutual_matches
-from fingerprints.sampling import Ints, units
+from fingerprints.kernels.profiles import from_profiles
+from fingerprints.sampling import Ints, spread, units
 
 TOKENS = 8192
 MOST_ROWS = 4096
@@ -29,11 +32,13 @@ MOST_ROWS = 4096
 TABLE_ROWS = 16_384
 MOMENT_ROWS = 2048
 """Rows of a table, and of each layer's matrix, that second moments are taken of."""
-BELIEVED = 0.2
-"""Share of rows outside of the fit that must find a counterpart."""
+PROFILED_LAYERS = 3
+PROFILED_ROWS = 2048
+"""Layers, and rows of each matrix, that are recognised by their angles to others."""
+BELIEVED = 0.3
+"""Share of rows outside of the fit that must find a counterpart; strangers of one recipe reach .24."""
 SAME_TOKENS = 0.3
 """By so much the cosines of rows of one number must exceed those of others for tokens to be in one order."""
-FIRST = ("ffn_gate", "ffn_up", "ffn_gate_up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,53 +58,6 @@ class Basis:
     foldings: tuple[Folding | None, Folding | None]
     tokens: bool
     share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Side:
-    anatomy: Anatomy
-    checkpoint: Checkpoint
-    tower: str
-    folding: Folding | None
-
-    def part(self, role: str) -> Part | None:
-        return next(
-            (
-                part
-                for part in self.anatomy.parts.values()
-                if part.role == role and part.tower == self.tower and len(part.shape) == 2
-            ),
-            None,
-        )
-
-    def rows(self, part: Part, rows: Ints | None = None) -> Floats32 | None:
-        """Folded rows of a matrix: one a unit of the axis that is not the residual stream."""
-        place = part.axes.index("residual")
-        if rows is None:
-            inner = np.arange(part.shape[place], dtype=np.int64)
-            values = unit_features(part, 1 - place, inner, self.checkpoint)
-        elif place == 1:
-            inner = np.arange(part.shape[1], dtype=np.int64)
-            values = unit_features(part, 0, inner, self.checkpoint, units=rows)
-        else:
-            return None
-        gain = None if self.folding is None else self.folding.gain_of(part)
-        if values is None or gain is None:
-            return values
-        return values * gain
-
-    def longest(self, part: Part, most: int) -> Floats32 | None:
-        """The folded rows of largest norm, which are the same ones in any order and basis; all where they are few."""
-        if part.axes.index("residual") == 0 or part.shape[0] <= most:
-            values = self.rows(part)
-            return None if values is None else _longest(values, most)
-        kept = np.zeros((0, part.shape[1]), np.float32)
-        for start in range(0, part.shape[0], most):
-            block = self.rows(part, np.arange(start, min(start + most, part.shape[0]), dtype=np.int64))
-            if block is None:
-                return None
-            kept = _longest(np.concatenate([kept, block]), most)
-        return kept
 
 
 def find_basis(
@@ -134,7 +92,7 @@ def find_basis(
     ]
     turned = all(folding is not None for folding in foldings)
     sides = [
-        _Side(anatomy=anatomy, checkpoint=checkpoint, tower=stack.path, folding=folding if turned else None)
+        BasisSide(anatomy=anatomy, checkpoint=checkpoint, tower=stack.path, folding=folding if turned else None)
         for anatomy, checkpoint, stack, folding in zip(
             anatomies, checkpoints, (stacks.a, stacks.b), foldings, strict=True
         )
@@ -175,7 +133,7 @@ def find_basis(
 Rows = tuple[Floats32, Floats32]
 
 
-def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: bool) -> Iterator[Floats32]:
+def _guesses(stacks: StackPair, sides: list[BasisSide], fitted: Rows, *, thorough: bool) -> Iterator[Floats32]:
     """Candidates, the cheapest first, each refined on rows of one layer."""
     tables = [side.part("token_embd") for side in sides]
     if tables[0] is not None and tables[1] is not None:
@@ -183,14 +141,37 @@ def _guesses(stacks: StackPair, sides: list[_Side], fitted: Rows, *, thorough: b
         rows = units(common, TOKENS)
         x, y = (side.rows(table, rows) for side, table in zip(sides, tables, strict=True) if table is not None)
         if x is not None and y is not None:
-            yield refined(procrustes(_centred(x), _centred(y)), *fitted)[0]
+            yield refined(procrustes(centred(x), centred(y)), *fitted)[0]
     if thorough:
+        if (q := from_profiles(*_profiled(stacks, sides))) is not None:
+            yield refined(q, *fitted)[0]
         moments = list(_moments(stacks, sides))
         if (q := from_moments(moments)) is not None:
             yield refined(q, *_with_tokens(fitted, sides))[0]
 
 
-def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
+def _profiled(stacks: StackPair, sides: list[BasisSide]) -> tuple[list[Floats32], list[Floats32]]:
+    """Sets of unit rows that both sides have: tables, and first MLP matrices of some layers, of equally deep towers."""
+    parts: list[tuple[Part, Part]] = []
+    for role in ("token_embd", "output"):
+        one, other = (side.part(role) for side in sides)
+        if one is not None and other is not None:
+            parts.append((one, other))
+    if len(stacks.a.layers) == len(stacks.b.layers):
+        for place in spread(len(stacks.a.layers), PROFILED_LAYERS):
+            firsts = [first_matrices(list(stack.layers.values())[place]) for stack in (stacks.a, stacks.b)]
+            if all(firsts):
+                parts.append((firsts[0][0], firsts[1][0]))
+    found: tuple[list[Floats32], list[Floats32]] = ([], [])
+    for pair in parts:
+        rows = [side.longest(part, PROFILED_ROWS) for side, part in zip(sides, pair, strict=True)]
+        if rows[0] is not None and rows[1] is not None:
+            for kept, values in zip(found, rows, strict=True):
+                kept.append(scaled_rows(centred(values)))  # type: ignore[arg-type]
+    return found
+
+
+def _with_tokens(fitted: Rows, sides: list[BasisSide]) -> Rows:
     """Rows of a layer and, where they are few, of the embeddings."""
     tables = [side.part("token_embd") for side in sides]
     if any(table is None or table.shape[0] > MOST_ROWS for table in tables):
@@ -204,7 +185,7 @@ def _with_tokens(fitted: Rows, sides: list[_Side]) -> Rows:
     return x, y
 
 
-def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _moments(stacks: StackPair, sides: list[BasisSide]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Second moments that do not depend on the order of tokens, neurons, experts or layers; of the longest rows, where
     there are many.
     """
@@ -214,8 +195,8 @@ def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray
             None if part is None else side.longest(part, TABLE_ROWS) for side, part in zip(sides, parts, strict=True)
         ]
         if rows[0] is not None and rows[1] is not None:
-            centred = [_centred(each) for each in rows if each is not None]
-            yield _moment(centred[0]), _moment(centred[1])
+            x, y = (centred(each) for each in rows if each is not None)
+            yield _moment(x), _moment(y)
     for roles in (("ffn_gate",), ("ffn_up", "ffn_gate_up")):
         sums = []
         for side, stack in zip(sides, (stacks.a, stacks.b), strict=True):
@@ -232,7 +213,7 @@ def _moments(stacks: StackPair, sides: list[_Side]) -> Iterator[tuple[np.ndarray
             yield sums[0], sums[1]
 
 
-def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | None:
+def _first_rows(stacks: StackPair, sides: list[BasisSide]) -> tuple[Rows, Rows] | None:
     """Unit rows of first MLP matrices: of one half of the layers to fit, of the other to test the fit."""
     halves: list[list[Floats32]] = [[], [], [], []]
     depths = len(stacks.a.layers), len(stacks.b.layers)
@@ -242,11 +223,7 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
         if len(set(chosen)) == 1 and depths[0] == depths[1]:
             chosen = [numbers[0]]
         for order, layer in enumerate(chosen):
-            firsts = [
-                part
-                for part in sorted(stack.layers[layer].values(), key=_rank)
-                if part.role in FIRST and part.axes.count("residual") == 1 and len(part.shape) == 2
-            ]
+            firsts = first_matrices(stack.layers[layer])
             for part in firsts[:1] if len(chosen) > 1 else firsts:
                 values = side.longest(part, max(1, MOST_ROWS // len(chosen)))
                 if values is not None:
@@ -261,10 +238,6 @@ def _first_rows(stacks: StackPair, sides: list[_Side]) -> tuple[Rows, Rows] | No
     return (fit_a, fit_b), (test_a, test_b)
 
 
-def _rank(part: Part) -> int:
-    return FIRST.index(part.role) if part.role in FIRST else len(FIRST)
-
-
 def _share(q: Floats32, x: Floats32, y: Floats32) -> float:
     """Share of the rows that find a counterpart under `q`; with either sign where that finds more."""
     c = (x @ q) @ y.T
@@ -272,7 +245,7 @@ def _share(q: Floats32, x: Floats32, y: Floats32) -> float:
     return len(rows) / max(1, min(len(x), len(y)))
 
 
-def _tokens(q: Floats32, sides: list[_Side]) -> tuple[bool, float]:
+def _tokens(q: Floats32, sides: list[BasisSide]) -> tuple[bool, float]:
     """Whether embeddings agree row by row under `q`, and by which factor their sizes differ."""
     tables = [side.part("token_embd") for side in sides]
     if tables[0] is None or tables[1] is None:
@@ -281,18 +254,10 @@ def _tokens(q: Floats32, sides: list[_Side]) -> tuple[bool, float]:
     x, y = (side.rows(table, rows) for side, table in zip(sides, tables, strict=True) if table is not None)
     if x is None or y is None:
         return False, 1.0
-    turned, other = scaled_rows(_centred(x) @ q), scaled_rows(_centred(y))
+    turned, other = scaled_rows(centred(x) @ q), scaled_rows(centred(y))
     matched, others = (float(np.median(np.einsum("ij,ij->i", turned, np.roll(other, by, axis=0)))) for by in (0, 1))
-    sizes = np.linalg.norm(_centred(y)) / max(float(np.linalg.norm(_centred(x))), 1e-30)
+    sizes = np.linalg.norm(centred(y)) / max(float(np.linalg.norm(centred(x))), 1e-30)
     return matched - others > SAME_TOKENS, float(sizes)
-
-
-def _longest(values: Floats32, most: int) -> Floats32:
-    if len(values) <= most:
-        return values
-    norms = np.einsum("ij,ij->i", values, values, dtype=np.float64)
-    chosen: Floats32 = values[np.sort(np.argsort(-norms, kind="stable")[:most])]
-    return chosen
 
 
 def _moment(values: Floats32) -> np.ndarray:
@@ -301,9 +266,3 @@ def _moment(values: Floats32) -> np.ndarray:
         exact = values.astype(np.float64)
         return np.asarray(exact.T @ exact)
     return np.asarray(values.T @ values, dtype=np.float64)
-
-
-def _centred(values: Floats32) -> Floats32:
-    """Rows without their mean over the rows."""
-    centred: Floats32 = values - values.mean(axis=0, keepdims=True)
-    return centred

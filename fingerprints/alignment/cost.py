@@ -106,7 +106,8 @@ def cost_of_lost_names(anatomies: tuple[Anatomy, Anatomy]) -> Cost:
     total = Cost(bytes=0, seconds=DECOMPOSITIONS * DECOMPOSITION * width**3 / PRODUCTS)
     for anatomy in anatomies:
         for part in anatomy.parts.values():
-            total += _rows(part, part.shape[0] if part.shape else 1) + _work(2 * part.info.size * width)
+            if part.shape:
+                total += _rows(part, part.shape[0]) + _work(2 * part.info.size * width)
     return total
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprints.alignment.axis_map import Floats32
-from fingerprints.alignment.basis import FIRST, MOST_ROWS, TOKENS
+from fingerprints.alignment.basis import MOST_ROWS, TOKENS
+from fingerprints.alignment.basis_side import FIRST
 from fingerprints.alignment.folding import Folding
 from fingerprints.alignment.streams import TABLES, Reading, stream_rows
 from fingerprints.alignment.unit_features import scaled_rows

@@ -14,6 +14,7 @@ from fingerprints.readers.empty_shape import refuse_impossible
 from fingerprints.readers.folder import find_sets
 from fingerprints.readers.found_set import FoundSet, is_plain_sub_folder, rank_of
 from fingerprints.readers.gguf_claims import claimed_config
+from fingerprints.readers.mount import public_name, revision_of
 from fingerprints.readers.name_length import require_short
 from fingerprints.readers.packed import SCHEMES, unpack
 from fingerprints.readers.pipeline import FORMAT as PIPELINE
@@ -53,7 +54,7 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
     chosen, label = choose(place, found, variant)
     if chosen.inside:
         inner = open_checkpoint(chosen.folder)
-        origin = replace(inner.origin, reference=str(path), weight_sets=listing(found, chosen, None, None))
+        origin = replace(inner.origin, reference=public_name(str(path)), weight_sets=listing(found, chosen, None, None))
         return inner.with_origin(origin) if isinstance(inner, StoredCheckpoint) else inner
     contents = read_set(chosen)
     label, tensors = container_of(contents, label, chosen, found)
@@ -67,7 +68,7 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
     tensors, unpacked = unpack(SCHEMES, tensors, config)
     findings += unpacked
     origin = Origin(
-        reference=str(path),
+        reference=public_name(str(path)),
         path=place,
         format=contents.format,
         shards=chosen.files,
@@ -75,6 +76,7 @@ def open_checkpoint(path: str | Path, *, variant: str | None = None) -> Checkpoi
         findings=tuple(findings),
         config=config,
         metadata=contents.metadata,
+        revision=revision_of(place),
     )
     return StoredCheckpoint(origin, tensors, contents.sources)
 
@@ -125,12 +127,13 @@ def _open_pipeline(reference: str, found: list[FoundSet], parts: list[FoundSet])
     for name, checkpoint in opened.items():
         findings += [replace(each, subject=f"{name}/{each.subject}") for each in checkpoint.origin.findings]
     origin = Origin(
-        reference=reference,
+        reference=public_name(reference),
         path=Path(reference),
         format=PIPELINE,
         shards=tuple(f"{name}/{shard}" for name, each in opened.items() for shard in each.origin.shards),
         weight_sets=_pipeline_listing(found, [part for part in parts if part.name in opened]),
         findings=tuple(findings),
+        revision=revision_of(Path(reference)),
     )
     return PipelineCheckpoint(origin, opened)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fingerprints.readers.mount import public_name
+
 MAX_QUOTED = 200
 """Characters of a quoted name that a message shows at most."""
 
 
 def quoted(text: str, limit: int = MAX_QUOTED) -> str:
     """Return `text` in quotes, ASCII only, control characters escaped and cut to about `limit` characters."""
+    text = public_name(text)
     escaped = ascii(text[:limit])
     if len(escaped) > limit + 2:
         escaped = escaped[:limit] + escaped[0]

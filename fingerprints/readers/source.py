@@ -6,11 +6,13 @@ import io
 import os
 import stat
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from fingerprints.errors import CheckpointError, CorruptCheckpoint, NotACheckpoint
+from fingerprints.readers.mount import Span, mount_of
 from fingerprints.readers.quoting import quoted
 
 _LARGEST_READ = 1 << 30
@@ -58,6 +60,7 @@ class SourceFile:
             )
         self.size = found.st_size
         self._identity = _identity(found)
+        self._mount = mount_of(path)
         self._handle: int | None = None
         self._lock = threading.Lock()
 
@@ -73,6 +76,8 @@ class SourceFile:
 
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill `view` with the bytes at `offset`; several threads may do so at once."""
+        if self._mount is not None and view:
+            self._mount.fill(self.path, ((offset, offset + len(view)),), exact=False)
         handle = self._handle if self._handle is not None else self._open()
         try:
             while view:
@@ -90,9 +95,14 @@ class SourceFile:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
+    def announce(self, spans: Sequence[Span]) -> None:
+        """Fetch bytes that are read next, and no others, if the file is not here in full."""
+        if self._mount is not None:
+            self._mount.fill(self.path, spans, exact=True)
+
     def prefetch(self, offset: int, count: int) -> None:
         """Ask the system, where it can be asked, to fetch these bytes from the disk while others are worked on."""
-        if hasattr(os, "posix_fadvise"):
+        if self._mount is None and hasattr(os, "posix_fadvise"):
             handle = self._handle if self._handle is not None else self._open()
             with suppress(OSError):
                 os.posix_fadvise(handle, offset, count, os.POSIX_FADV_WILLNEED)
@@ -125,7 +135,7 @@ class SourceFile:
             return self._handle
 
     def _compare(self, found: os.stat_result) -> None:
-        if _identity(found) != self._identity:
+        if self._mount is None and _identity(found) != self._identity:
             raise CorruptCheckpoint(
                 f"{quoted(str(self.path))} changed while it was read: it had {self.size} bytes,"
                 f" and has {found.st_size} now",

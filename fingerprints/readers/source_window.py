@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from fingerprints.errors import CorruptCheckpoint
+from fingerprints.readers.mount import Span
 from fingerprints.readers.quoting import quoted
 from fingerprints.readers.source import SourceFile
 
@@ -29,6 +31,10 @@ class SourceWindow(SourceFile):
                 limit=self.size,
             )
         self._source.read_into(view, self._start + offset)
+
+    def announce(self, spans: Sequence[Span]) -> None:
+        """Fetch bytes that are read next, if the file is not here in full."""
+        self._source.announce([(self._start + start, self._start + stop) for start, stop in spans])
 
     def prefetch(self, offset: int, count: int) -> None:
         """Ask the system to fetch these bytes from the disk while others are worked on."""

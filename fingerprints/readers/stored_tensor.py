@@ -63,8 +63,12 @@ class StoredTensor:
             first = np.concatenate(([0], breaks))
             stops = np.append(breaks, len(indices)) * row
             read_into, base = self.region.read_into, self.offset
-            for start, stop, index in zip((first * row).tolist(), stops.tolist(), indices[first].tolist(), strict=True):
-                read_into(view[start:stop], base + index * row)
+            starts = base + indices[first] * row
+            runs = list(zip((first * row).tolist(), stops.tolist(), starts.tolist(), strict=True))
+            if isinstance(self.region, SourceFile):
+                self.region.announce([(offset, offset + stop - start) for start, stop, offset in runs])
+            for start, stop, offset in runs:
+                read_into(view[start:stop], offset)
         return self.element.decode(raw, shape, swap=self.swap), raw.size
 
     def slab(self, place: int) -> StoredTensor | None:
@@ -126,6 +130,8 @@ class StoredTensor:
         if begin is None or end is None:
             raise self.unreadable(f"{self.info.size} {self.element.name} elements do not end on a byte")
         raw = np.empty(end - begin, dtype=np.uint8)
+        if isinstance(self.region, SourceFile):
+            self.region.announce([(self.offset + begin, self.offset + end)])
         self.region.read_into(raw.data, self.offset + begin)
         return self.element.decode(raw, (stop - start,), swap=self.swap), raw.size
 

@@ -26,6 +26,8 @@ from provenance.decomposition.options import DecomposeOptions
 from provenance.decomposition.passthrough import find_stack
 from provenance.decomposition.result import Decomposition
 from provenance.decomposition.samples import Sample, SampleSettings, read_sample, shares
+from provenance.hub import Hub
+from provenance.hub.fetched import Fetched
 from provenance.options import Progress, Silent
 from provenance.result import Run
 from provenance.side import digest_of, summarise_side
@@ -68,8 +70,14 @@ def decompose(
             f"{len(parents)} parents were given, and a merge has {FEWEST_PARENTS} to {MOST_PARENTS}",
             hint="to ask about one parent, use: provenance compare PARENT M",
         )
-    with ExitStack() as stack, threadpool_limits(limits=1):
-        opened = [stack.enter_context(open_model(each)) for each in (model, *parents, *([base] if base else []))]
+    options = options or DecomposeOptions()
+    with (
+        Hub(budget=options.budget, allow_download=options.allow_download) as hub,
+        ExitStack() as stack,
+        threadpool_limits(limits=1),
+    ):
+        places = [hub.locate(each) for each in (model, *parents, *([base] if base else []))]
+        opened = [stack.enter_context(open_model(place)) for place in places]
         names = [str(each) for each in parents]
         work = _Work(opened[0], opened[1:], names, None if base is None else str(base), options, progress)
         return work.run()
@@ -92,12 +100,17 @@ class _Work:
         self.names, self.base = names, base
         self.options, self.progress = options or DecomposeOptions(), progress or Silent()
         largest = max(each.bytes_total for each in self.stored)
-        self.small = largest <= thresholds().small_checkpoint_bytes or self.options.full
+        self.fetched = Fetched.of(self.stored)
+        cheap = largest <= thresholds().small_checkpoint_bytes and self.fetched.affordable(self.stored)
+        self.small = cheap or self.options.full
         everything = self.small and self.options.rows is None
         self.rows = None if everything or self.options.full else (self.options.rows or DEFAULT_ROWS)
 
     def run(self) -> Decomposition:
         """All steps in order."""
+        if self.small:
+            self.progress.stage("fetching")
+            self.fetched.fetch_all(self.stored)
         self.progress.stage("reading headers")
         labels = [*self.names, *([self.base] if self.base else [])]
         lineup = line_up(self.stored[0], self.stored[1:], labels, seed=self.options.sample_seed)
@@ -180,6 +193,8 @@ class _Work:
                 "full": options.full,
                 "sample_seed": options.sample_seed,
             },
+            requests=self.fetched.requests,
+            bytes_fetched=self.fetched.bytes_fetched,
         )
 
 

@@ -19,9 +19,15 @@ class DecomposeOptions:
         Read every value.
     sample_seed : int
         Moves the sampled positions; 0 is the public default.
+    budget : int or None
+        Bytes of files that may be fetched from the Hub; None for 500 MB.
+    allow_download : bool
+        Fetch as much as it takes, whole files too.
     """
 
     rows: int | None = None
     layers: int | None = None
     full: bool = False
     sample_seed: int = 0
+    budget: int | None = None
+    allow_download: bool = False

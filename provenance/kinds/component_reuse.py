@@ -11,6 +11,8 @@ from provenance.result import Kind, Relation
 from provenance.thresholds import thresholds
 
 MOST_SUBTREES = 12
+BESIDES = 0.02
+"""Share of its own that either side must have beside equal tensors, for these to be a component."""
 
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
@@ -22,7 +24,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     limit = thresholds().reuse_coverage
     mostly_open = max(_untested_share(observed, side) for side in ("a", "b")) > limit
     explained = bool(observed.turned_tensors) or (observed.structural and max(shares.a, shares.b) >= limit)
-    if explained or (not _equal_subset(observed) and (mostly_open or (shares.a >= limit and shares.b >= limit))):
+    copied = _equal_subset(observed) or _copied_in_part(observed, judgement)
+    if explained or (not copied and (mostly_open or (shares.a >= limit and shares.b >= limit))):
         return None
     trees_a, trees_b = subtrees(observed.a, covered.a), subtrees(observed.b, covered.b)
     return Kind(
@@ -30,6 +33,27 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         parameters={"subtrees_a": trees_a, "subtrees_b": trees_b, "coverage_a": shares.a, "coverage_b": shares.b},
         evidence=f"{shares.a:.1%} of A's learned parameters and {shares.b:.1%} of B's are shared",
     )
+
+
+def _copied_in_part(observed: Observation, judgement: Judgement) -> bool:
+    """Whether all that the two have in common is equal, and either side has more than tables of tokens besides."""
+    if observed.structural or not observed.dependent_tensors or observed.dependent_tensors != observed.equal_tensors:
+        return False
+    covered = judgement.strength.covered
+    return all(
+        _other_share(side, names) >= BESIDES for side, names in ((observed.a, covered.a), (observed.b, covered.b))
+    )
+
+
+def _other_share(side: Side, covered: Set[str]) -> float:
+    """Share of a side's learned parameters outside of what is shared, and outside of tables of tokens."""
+    learned = side.inventory.learned
+    left = [
+        size
+        for name, size in learned.items()
+        if name not in covered and side.anatomy.parts[name].axes[:1] != ("vocabulary",)
+    ]
+    return sum(left) / max(1, sum(learned.values()))
 
 
 def _untested_share(observed: Observation, label: str) -> float:

@@ -33,7 +33,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         and _is_head(item.pair.a, observed.a.inventory.learned)
         and item.relative_change >= NEW
     ]
-    if not ((new_a and new_b) or other):
+    shares = judgement.strength.covered.shares
+    if not ((new_a and new_b) or other) or min(shares.a, shares.b) < thresholds().reuse_coverage:
         return None
     if _body_share(observed, judgement) < thresholds().kept_body:
         return None

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fingerprints.errors import UsageError
+from provenance.decoding import DECODERS, from_json
 from provenance.decomposition.result import Decomposition
 from provenance.inspection import Inspection
-from provenance.result import SCHEMA_VERSION, Result, to_json
+from provenance.reports.encoder import Presentation
+from provenance.result import Result, to_json
 
 
 def encode(document: Result | Inspection | Decomposition) -> str:
@@ -33,6 +35,11 @@ def encode(document: Result | Inspection | Decomposition) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
+def encode_document(document: Result | Inspection | Decomposition, presentation: Presentation) -> str:
+    """`encode`, as a format among others; JSON says everything, whatever a reader wants."""
+    return encode(document)
+
+
 def decode(text: str) -> dict[str, Any]:
     """The object in `text`, for which `json.loads(encode(x)) == decode(encode(x))`.
 
@@ -48,12 +55,23 @@ def decode(text: str) -> dict[str, Any]:
     if not isinstance(plain, dict) or "schema_version" not in plain:
         raise UsageError("the JSON document is not a result: it has no schema_version", hint="give an unchanged result")
     version = plain["schema_version"]
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if isinstance(version, bool) or not isinstance(version, int) or version not in DECODERS:
         raise UsageError(
-            f"the result has schema_version {version!r}, and this version reads {SCHEMA_VERSION}",
+            f"the result has schema_version {version!a:.100}, and this version reads {', '.join(map(str, DECODERS))}",
             hint="run the comparison again with this version",
         )
     return plain
+
+
+def read_result(text: str) -> Result:
+    """The comparison that was written down as `text`, by this version or an earlier one.
+
+    Raises
+    ------
+    UsageError
+        When `text` is not the JSON of a comparison.
+    """
+    return from_json(decode(text))
 
 
 def _tame(value: Any) -> Any:

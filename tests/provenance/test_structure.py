@@ -122,7 +122,7 @@ def test_a_changed_structure_is_derived_and_mapped_either_way_round(name: str, t
     assert there.verdict.coverage.b == pytest.approx(back.verdict.coverage.a, abs=0.02)
     for result in (there, back):
         others = {each.kind for each in result.verdict.kinds} - {case.kind}
-        assert others <= {"fine_tune", "continued_pretraining", "dtype_cast"}
+        assert others <= {"noise_added", "fine_tune", "continued_pretraining", "dtype_cast"}
     if case.says.get("layer_map") and case.kind == "layers_reordered" and not case.directed:
         assert parameters(there, case.kind)["layer_map"] == case.says["layer_map"]
         order = parameters(back, case.kind)["layer_map"]
@@ -154,3 +154,14 @@ def test_experts_hold_the_neurons_that_they_were_dealt(tmp_path: Path) -> None:
             found = set(axis["kept"])
             assert len(found & set(neurons[kept].tolist())) >= 0.95 * len(kept)
             assert len(found - set(neurons[kept].tolist())) <= 0.1 * len(kept)
+
+
+def test_repeated_layers_of_an_encoder(tmp_path: Path) -> None:
+    """The parent's layer stands for two of the child's, biases and all."""
+    order = [0, 1, 2, 1, 2, 3]
+    names = ("bert.encoder.layer.", "model.layers.")
+    tensors = {name.replace(*names): value for name, value in base("bert-0").items()}
+    child = {name.replace(*names[::-1]): value for name, value in to.relayered(tensors, order).items()}
+    result = compare(BASES / "bert-0", write_values(tmp_path, noisy(child, 0.1)))
+    assert result.verdict.relation is Relation.DERIVED
+    assert parameters(result, "depth_upscaled")["layer_map"] == order

@@ -35,6 +35,7 @@ def test_the_document_has_the_fields_of_the_schema() -> None:
         "not_measured",
         "run",
         "tensors",
+        "third",
     ]
     assert plain["verdict"]["kinds"][0]["relative_change"] == 0.0123
     assert decode(encode(identical()))["architecture"]["sizes"] == "equal"

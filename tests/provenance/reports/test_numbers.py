@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.render import numbers
+from provenance.reports import numbers
 
 
 @pytest.mark.parametrize(

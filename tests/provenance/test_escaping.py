@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.escaping import prose, visible
+from provenance.escaping import prose, visible
 from tests.results import HOSTILE
 
 # Hypothesis leaves surrogates out by itself; file names and JSON strings do not.

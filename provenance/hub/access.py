@@ -1,0 +1,112 @@
+"""The Hub for one run: references become folders that can be read like any others, for as long as the run lasts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import constants
+
+from fingerprints.errors import Unavailable
+from fingerprints.readers.closing import Closing
+from fingerprints.readers.mount import add_mount, remove_mount, revision_of
+from fingerprints.readers.quoting import quoted
+from provenance.hub.cached import snapshot_of
+from provenance.hub.client import Client
+from provenance.hub.downloaded import Downloaded
+from provenance.hub.listing import read_listing
+from provenance.hub.patience import Patience
+from provenance.hub.reference import SCHEME, HubReference
+from provenance.hub.snapshot import Snapshot
+from provenance.hub.traffic import Traffic
+
+BUDGET: Final = 500_000_000
+"""Bytes that a run fetches at most, where nothing else is said."""
+_SIDE_BY_SIDE: Final = 8
+
+
+class Hub(Closing):
+    """Gives repositories a place among the files; `close` takes it away again.
+
+    Parameters
+    ----------
+    budget : int or None
+        Bytes of files that may be fetched; None for 500 MB.
+    allow_download : bool
+        Fetch as much as it takes, and whole files from a server that knows no ranges.
+    patience : Patience, optional
+        How long is waited for a server.
+    """
+
+    def __init__(
+        self, *, budget: int | None = None, allow_download: bool = False, patience: Patience | None = None
+    ) -> None:
+        self.traffic = Traffic(None if allow_download else BUDGET if budget is None else budget)
+        self._whole = allow_download
+        self._client = Client(self.traffic, patience or Patience())
+        self._found: dict[HubReference, Path] = {}
+        self._opened = ExitStack()
+
+    def locate(self, reference: str | Path) -> str | Path:
+        """Return a path that can be opened: the same one if there is anything, else where a repository now lies.
+
+        A local path goes before a repository of the same spelling; `hf://` before a name always means the Hub.
+
+        Raises
+        ------
+        UsageError
+            When a reference that begins with `hf://` is no name.
+        Unavailable
+            When the repository cannot be had.
+        """
+        if not isinstance(reference, str) or (not reference.startswith(SCHEME) and _is_there(reference)):
+            return reference
+        named = HubReference.parse(reference)
+        if named is None:
+            return reference
+        whole = HubReference(repository=named.repository, revision=named.revision)
+        root = self._found.get(whole)
+        if root is None:
+            root = self._found[whole] = self._downloaded(whole) if constants.is_offline_mode() else self._mounted(whole)
+        place = root / named.path
+        if not _is_there(str(place)):
+            raise Unavailable(
+                f"there is no {quoted(named.path)} in {quoted(str(whole))} at {(revision_of(root) or '')[:12]}",
+                hint="check the spelling of the folder or file behind the repository's name",
+            )
+        return place
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        self._found.clear()
+        self._opened.close()
+
+    def _downloaded(self, reference: HubReference) -> Path:
+        folder, commit = snapshot_of(reference)
+        mount = Downloaded(root=folder, name=str(reference), revision=commit)
+        add_mount(mount)
+        self._opened.callback(remove_mount, mount)
+        return folder
+
+    def _mounted(self, reference: HubReference) -> Path:
+        listing = read_listing(reference, self._client)
+        folder = Path(tempfile.mkdtemp(prefix="provenance-")).resolve()
+        self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        pool = self._opened.enter_context(ThreadPoolExecutor(_SIDE_BY_SIDE))
+        root = folder / listing.repository
+        root.mkdir(parents=True)
+        snapshot = Snapshot(root, str(reference), listing, self._client, pool, whole=self._whole)
+        add_mount(snapshot)
+        self._opened.callback(remove_mount, snapshot)
+        return root
+
+
+def _is_there(reference: str) -> bool:
+    try:
+        return Path(reference).exists() or Path(reference).is_symlink()
+    except (OSError, ValueError):
+        return True

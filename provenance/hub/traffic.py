@@ -1,0 +1,65 @@
+"""What goes over the network in one run: counted, and stopped where the budget ends."""
+
+from __future__ import annotations
+
+import threading
+
+from fingerprints.errors import OverBudget
+from fingerprints.readers.quoting import quoted
+
+NEARLY = 0.8
+"""Share of the budget from which nothing is begun that can be left out."""
+
+
+class Traffic:
+    """Requests and bytes of all repositories of a run.
+
+    Parameters
+    ----------
+    budget : int or None
+        Bytes of files that may be fetched; None for any number.
+    """
+
+    def __init__(self, budget: int | None) -> None:
+        self.budget = budget
+        self.requests = 0
+        self.bytes_fetched = 0
+        self._promised = 0
+        self._lock = threading.Lock()
+
+    @property
+    def nearly_spent(self) -> bool:
+        """Whether little of the budget is left."""
+        return self.budget is not None and self._promised >= NEARLY * self.budget
+
+    @property
+    def left(self) -> int | None:
+        """Bytes that may still be fetched; None for any number."""
+        return None if self.budget is None else max(self.budget - self._promised, 0)
+
+    def promise(self, count: int, name: str) -> None:
+        """Set `count` bytes of a file apart before they are asked for.
+
+        Raises
+        ------
+        OverBudget
+            When the budget does not hold so many.
+        """
+        with self._lock:
+            if self.budget is not None and self._promised + count > self.budget:
+                raise OverBudget(
+                    f"{count} bytes of {quoted(name)} do not fit into the budget:"
+                    f" {self._promised} of {self.budget} bytes are spent",
+                    hint="give more with --budget, or --allow-download for as much as it takes",
+                )
+            self._promised += count
+
+    def asked(self, requests: int = 1) -> None:
+        """Count requests."""
+        with self._lock:
+            self.requests += requests
+
+    def came(self, count: int) -> None:
+        """Count bytes of an answer."""
+        with self._lock:
+            self.bytes_fetched += count
