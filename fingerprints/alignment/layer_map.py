@@ -20,7 +20,7 @@ FLOOR = 0.08
 """Likeness under which no layer has a counterpart."""
 SHARE = 0.5
 """Of the typical likeness of matched layers: less is no counterpart."""
-REPEATED = 0.8
+REPEATED = 0.65
 """Of the likeness of a layer's best counterpart, for another one to repeat it."""
 JUMP = 0.1
 """What a jump costs, as a share of the typical likeness."""

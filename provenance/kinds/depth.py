@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
+
 from fingerprints.alignment.alignment import TowerMap
 from provenance.judgement import Judgement
 from provenance.observation import Observation
@@ -15,9 +18,10 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     """The change of depth of the deepest tower whose depth changed; layers that write nothing are a disguise."""
     if judgement.ruling.relation is not Relation.DERIVED or observed.alignment is None:
         return None
-    changed = [tower for tower in observed.alignment.towers if tower.layers.depth_a != tower.layers.depth_b]
+    towers = tuple(_borne_out(observed, tower) for tower in observed.alignment.towers)
+    changed = [tower for tower in towers if tower.layers.depth_a != tower.layers.depth_b]
     if not changed:
-        return _reordered(observed.alignment.towers)
+        return _reordered(towers)
     tower = max(changed, key=lambda tower: (max(tower.layers.depth_a, tower.layers.depth_b), tower.path_a))
     deeper = "a" if tower.layers.depth_a > tower.layers.depth_b else "b"
     repeats = _repeats(tower, deeper)
@@ -37,6 +41,21 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         parameters={"layer_map": found, "dropped": [] if repeats else spare, "child": child},
         evidence=text,
     )
+
+
+def _borne_out(observed: Observation, tower: TowerMap) -> TowerMap:
+    """The tower without pairs of layers whose matrices turned out to be no more alike than chance: neighbours resemble
+    each other in what searches look at.
+    """
+    looked_at: dict[tuple[int | None, int | None], list[bool]] = defaultdict(list)
+    for name, item in observed.measured.items():
+        pair = item.pair
+        if pair.a.tower == tower.path_a and len(pair.a.shape) > 1:
+            looked_at[pair.a.layer, pair.b.layer].append(name in observed.dependent_tensors)
+    kept = tuple(
+        pair for pair in tower.layers.pairs if pair not in looked_at or 2 * sum(looked_at[pair]) >= len(looked_at[pair])
+    )
+    return replace(tower, layers=replace(tower.layers, pairs=kept))
 
 
 def _reordered(towers: tuple[TowerMap, ...]) -> Kind | None:
