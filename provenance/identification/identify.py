@@ -53,7 +53,7 @@ def identify(
     started = time.monotonic()
     options, progress = options or IdentifyOptions(), progress or Silent()
     with Hub() as hub, open_model(hub.locate(model), variant=options.variant) as checkpoint:
-        side = printed(fingerprint_of(checkpoint, progress=progress), checkpoint.origin)
+        side = printed(fingerprint_of(checkpoint, grade=options.grade, progress=progress), checkpoint.origin)
         digest = f"fingerprint:blake2b:{side.fingerprint.content}"
         summary = summarise_side(side.side, digest if side.fingerprint.whole else digest_of(checkpoint, whole=False))
         progress.stage("looking for known architectures")

@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import AuditError
+from fingerprints.fingerprint import Grade
 from fingerprints.fingerprint.retrieval import RetrievalTable
 from provenance.comparison import compare
 from provenance.fingerprint_comparison import KINDS, RELATED, Printed, observe
@@ -33,7 +34,7 @@ ALIKE = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifyOptions:
     """`top` candidates are listed; `weights` are read where the library knows where they lie; `alpha` is divided by the
-    number of entries searched.
+    number of entries searched; `grade` says how much of a model is sampled.
     """
 
     top: int = TOP
@@ -41,6 +42,7 @@ class IdentifyOptions:
     alpha: float = ALPHA
     variant: str | None = None
     threads: int | None = None
+    grade: Grade = Grade.FULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
