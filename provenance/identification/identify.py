@@ -60,7 +60,10 @@ def identify(
         layouts = known_layouts(side)
         search = None if library is None else Search(checkpoint, side, library, options, progress)
         found = [] if search is None else search.run()
-    near = geometry.closest([each.path for each in found]) if found else []
+    found.sort(key=lambda each: (_order(each.candidate), -(each.candidate.effect or 0.0), each.candidate.name))
+    # What shares trained weights is closer than what has only its beginning in common.
+    strong = [each for each in found if each.candidate.relation is not Relation.COMMON_ORIGIN] or found
+    near = geometry.closest([each.path for each in strong])
     order = [*near, *(place for place in range(len(found)) if place not in near)]
     ranked = [found[place] for place in order]
     candidates = _with_ways(ranked, len(near))[: options.top]
