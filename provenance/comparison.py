@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fingerprints.adapters import open_model
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import NOTHING_MEASURED
 from fingerprints.pairing import Pairing, pair_parts
@@ -27,6 +27,7 @@ from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, tensor_entries
 from provenance.examination import Examination, Finding
+from provenance.fingerprint_comparison import compare_fingerprints
 from provenance.hub import Hub
 from provenance.judgement import Judgement, same_digests
 from provenance.kinds import find_kinds
@@ -48,7 +49,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each, or as text a model on the Hub; see `HubReference.parse`.
+        A file or folder each, or as text a model on the Hub (`HubReference.parse`); a fingerprint stands for a
+        checkpoint.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -71,6 +73,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         open_model(hub.locate(a), variant=options.variant.a) as left,
         open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
+        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
+            return compare_fingerprints(left, right, options, progress)
         return _Comparison(left, right, options, progress).run()
 
 
