@@ -52,6 +52,10 @@ def compare(
         Path | None,
         typer.Option("--table", metavar="FILE", help="With --full: one row a tensor into FILE (.csv or .parquet)."),
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", metavar="DIR", help="Write into DIR what others need to check the result."),
+    ] = None,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Search for permuted and rotated copies whatever it costs.")
     ] = False,
@@ -143,15 +147,25 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
+    from provenance.evidence_folder import check_evidence_folder, write_evidence
     from provenance.result import Result
 
     delivery.check(Result)
+    samples = None
     with progress_bar(quiet=quiet) as progress:
-        result = compare_checkpoints(a, b, options, progress)
+        if evidence is None:
+            result = compare_checkpoints(a, b, options, progress)
+        else:
+            from provenance.comparison import compare_recorded
+
+            check_evidence_folder(evidence)
+            result, samples = compare_recorded(a, b, options, progress)
         if third is not None:
             from provenance.three import compare_with_third
 
             result = compare_with_third(result, (a, b, third), options, progress)
+    if evidence is not None and samples is not None:
+        write_evidence(evidence, result, samples)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
     return ExitCode.CONDITION_MET if result.verdict.relation in failing else ExitCode.COMPLETED
