@@ -1,11 +1,13 @@
-"""`provenance compare` as a user runs it, in a process of its own that is measured."""
+"""A command as a user runs it, in a process of its own that is measured."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,25 @@ class Done:
 
 def compared(a: Path, b: Path, *options: str) -> Done:
     """Run the command line on two checkpoints."""
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json", *options]
+    command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json", *options]
+    return measured(command)
+
+
+def measured(command: Sequence[str], extra: Mapping[str, str] | None = None) -> Done:
+    """Run any command that prints JSON, with `extra` in its environment and nothing that is meant for this Python.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        When it could not be started.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "result.json"
         done = subprocess.run(
             [sys.executable, "-m", "bench.child", "--output", str(output), *command],
             cwd=REPOSITORY,
+            env={**inherited, **(extra or {})},
             capture_output=True,
             text=True,
             check=True,

@@ -19,6 +19,14 @@ _OPERATIONS = {
     "pruned_width": "with units removed",
     "width_upscaled": "with units added",
     "moe_upcycled": "with experts made of dense layers",
+    "experts_merged": "with experts merged",
+    "layers_reordered": "with layers in another order",
+    "noise_added": "with noise added",
+    "adapter_merge": "with an adapter merged",
+    "abliterated": "with one direction removed",
+    "pruned_unstructured": "pruned",
+    "pruned_n_m": "pruned",
+    "head_replaced": "with another head",
 }
 _CHANGES = {
     "neurons permuted": "the order of neurons",
@@ -55,7 +63,7 @@ def summarise(observed: Observation, judgement: Judgement, kinds: tuple[Kind, ..
     relation = judgement.ruling.relation
     text = _SENTENCES[relation](observed, judgement, kinds)
     if relation is Relation.DERIVED:
-        text += _origin(direction)
+        text += _origin(direction, kinds)
         gains = judgement.strength.gains
         if _trained_on(kinds) and (gains is None or gains < thresholds().gain_agreement):
             text += " Models that started from the same values and were trained little would look the same."
@@ -99,13 +107,15 @@ def _trained_on(kinds: tuple[Kind, ...]) -> bool:
     return any(kind.kind in ("fine_tune", "continued_pretraining") for kind in kinds)
 
 
-def _origin(direction: Direction | None) -> str:
+def _origin(direction: Direction | None, kinds: tuple[Kind, ...]) -> str:
     if direction in (None, Direction.UNDIRECTED):
         return (
             ": one comes from the other, or both from a common trained ancestor, which two checkpoints cannot tell "
             "apart."
         )
     child, parent = ("B", "A") if direction is Direction.A_TO_B else ("A", "B")
+    if any(kind.parameters.get("child") is not None for kind in kinds):
+        return f": {child} comes from {parent}, as the change shows."
     return f": {child}'s values are {parent}'s, rounded."
 
 
