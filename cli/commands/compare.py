@@ -35,7 +35,7 @@ def compare(
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
     language: Annotated[
-        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+        arguments.Language, typer.Option("--lang", help="Language of text, HTML and Markdown reports.")
     ] = arguments.Language.EN,
     rows: Annotated[
         int | None,

@@ -22,7 +22,7 @@ def render(
         typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE instead ({SUFFIXES})."),
     ] = None,
     language: Annotated[
-        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+        arguments.Language, typer.Option("--lang", help="Language of text, HTML and Markdown reports.")
     ] = arguments.Language.EN,
     fail_on: Annotated[
         list[str] | None,

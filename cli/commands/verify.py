@@ -25,6 +25,9 @@ def verify(
     a: Annotated[str | None, typer.Argument(metavar="A", help="Where A is now. [default: the recorded place]")] = None,
     b: Annotated[str | None, typer.Argument(metavar="B", help="Where B is now. [default: the recorded place]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every line as JSON.")] = False,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of the report.")
+    ] = arguments.Language.EN,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Lines that are equal, too.")] = False,
 ) -> ExitCode:
@@ -55,6 +58,6 @@ def verify(
         emit(one_line(verification))
     else:
         screen = Screen.of(sys.stdout)
-        view = View(verbose=verbose, ascii_only=screen.ascii_only)
+        view = View.on(screen, verbose=verbose, language=language.value)
         emit(screen.draw(verification_report(verification, view)))
     return ExitCode.COMPLETED if verification.reproduced else ExitCode.CONDITION_MET
