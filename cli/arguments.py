@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fingerprints.errors import UsageError
+from provenance.jobs.category import Category
 from provenance.options import Sided
 from provenance.result import Relation
 from provenance.writing import check_destination
@@ -16,6 +17,7 @@ from provenance.writing import check_destination
 MIN_ROWS = 8
 FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
+FINGERPRINT_SUFFIX = ".safetensors"
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 COMPARISON_SUFFIXES = (".json", ".txt", ".html", ".md", ".cdx.json", ".sarif", ".intoto.json")
@@ -153,6 +155,23 @@ def destination(path: Path | None, suffixes: Sequence[str] = SUFFIXES) -> Path |
     return path
 
 
+def fingerprint_file(path: Path) -> Path:
+    """The file for a fingerprint, if it can be one.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is another, or the folder missing.
+    """
+    if path.suffix != FINGERPRINT_SUFFIX:
+        raise UsageError(
+            f"-o {str(path)!r} does not end in {FINGERPRINT_SUFFIX}",
+            hint=f"a fingerprint is a {FINGERPRINT_SUFFIX} file: -o {path.stem or 'model'}{FINGERPRINT_SUFFIX}",
+        )
+    check_destination(path)
+    return path
+
+
 def at_least(option: str, value: int, least: int) -> int:
     """`value`, when it is `least` or more.
 
@@ -231,3 +250,37 @@ def not_both(first: tuple[str, bool], second: tuple[str, bool]) -> None:
     """
     if first[1] and second[1]:
         raise UsageError(f"{first[0]} and {second[0]} contradict each other", hint="give one of them")
+
+
+def categories(words: Sequence[str]) -> frozenset[Category]:
+    """The categories of errors in `--retry`, comma separated or repeated.
+
+    Raises
+    ------
+    UsageError
+        When a name is none of them.
+    """
+    known = {category.value: category for category in Category}
+    names = [name.strip() for word in words for name in word.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--retry {name!r} is no category of errors", hint=f"known: {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def conditions(words: Sequence[str], fields: Sequence[str]) -> Mapping[str, str]:
+    """`FIELD=VALUE` pairs.
+
+    Raises
+    ------
+    UsageError
+        When a word is no pair, or names no field, or a field twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not equals or field not in fields:
+            raise UsageError(f"--where {word!r} names no field", hint=f"write FIELD=VALUE; fields: {', '.join(fields)}")
+        if pairs.setdefault(field, value) != value:
+            raise UsageError(f"--where names {field} twice", hint="use * and ? where several values are meant")
+    return pairs

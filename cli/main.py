@@ -14,8 +14,15 @@ import typer
 
 from cli.commands.compare import compare
 from cli.commands.decompose import decompose
+from cli.commands.fingerprint import fingerprint
+from cli.commands.identify import identify
 from cli.commands.inspect import inspect
+from cli.commands.library import app as library
+from cli.commands.matrix import matrix
 from cli.commands.render import render
+from cli.commands.results import results
+from cli.commands.scan import scan
+from cli.commands.tree import tree
 from cli.commands.verify import verify
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
@@ -27,9 +34,16 @@ PROGRAM = "provenance"
 app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command("compare")(compare)
 app.command("decompose")(decompose)
+app.command("fingerprint")(fingerprint)
+app.command("identify")(identify)
 app.command("inspect")(inspect)
 app.command("render")(render)
 app.command("verify")(verify)
+app.command("scan")(scan)
+app.command("results")(results)
+app.command("matrix")(matrix)
+app.command("tree")(tree)
+app.add_typer(library)
 
 
 def _print_version(wanted: bool) -> None:

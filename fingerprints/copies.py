@@ -6,6 +6,7 @@ Two such groups are not two independent looks at a pair of models, so they are t
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +31,13 @@ class CopyFinder:
             if axis.kind == "neuron" and axis.axis == 0 and sample.pair.a.role in ("ffn_gate", "ffn_up"):
                 for side, values in (("a", sample.a), ("b", sample.b)):
                     flat = np.ascontiguousarray(values[0, :SKETCH_ROWS, :SKETCH_COLUMNS, 0]).ravel()
-                    norm = float(np.linalg.norm(flat))
-                    if np.isfinite(norm) and norm > 0:
-                        key = (side, sample.pair.a.role, len(flat))
-                        self._sketches[key].append((axis.group, flat / np.float32(norm)))
+                    self.add_units(side, sample.pair.a.role, axis.group, flat)
+
+    def add_units(self, side: str, role: str | None, group: str, units: npt.NDArray[Any]) -> None:
+        """Remember the units of a group on one side, as one flat vector."""
+        norm = float(np.linalg.norm(units))
+        if np.isfinite(norm) and norm > 0:
+            self._sketches[side, role, len(units)].append((group, (units / norm).astype(np.float32)))
 
     def copies(self) -> list[tuple[str, str]]:
         """Pairs of group names whose units agree with cosine above 0.5 inside one checkpoint."""

@@ -33,7 +33,17 @@ class UsageError(AuditError):
 
 
 class Unavailable(AuditError):
-    """What lies elsewhere cannot be had: the network, its permissions, or the budget stand in the way."""
+    """What lies elsewhere cannot be had: the network, its permissions, or the budget stand in the way.
+
+    Attributes
+    ----------
+    cause : str
+        `gated`, `missing`, `rate-limited`, or `unreachable` for anything else.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", cause: str = "unreachable") -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
 
 
 class OverBudget(Unavailable):

@@ -232,18 +232,18 @@ def _both_waves(sample: PairSample) -> bool:
 
 def _common_change(x: Array, y: Array) -> float:
     """Share of `|y - x|^2` that the mean of the rows of y - x holds."""
-    change = (y - x).astype(np.float64)
-    total = float(np.square(change).sum())
+    change = y - x
+    total = float(np.einsum("ij,ij->", change, change, dtype=np.float64))
     if not np.isfinite(total) or total <= 0:
         return 0.0
-    return float(len(change) * np.square(change.mean(axis=0)).sum()) / total
+    return float(len(change) * np.square(change.mean(axis=0, dtype=np.float64)).sum()) / total
 
 
 def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) -> TensorMeasurement:
     """Equality, cosine and change of what was read, and whether it was learned at all."""
-    x, y = widened(raw_a), widened(raw_b)
-    columns = tuple(slice(0, min(n, m)) for n, m in zip(x.shape, y.shape, strict=True))
-    x, y = x[columns], y[columns]
+    wide_a, wide_b = widened(raw_a), widened(raw_b)
+    columns = tuple(slice(0, min(n, m)) for n, m in zip(wide_a.shape, wide_b.shape, strict=True))
+    x, y = wide_a[columns], wide_b[columns]
     common = _common_change(x, y) if x.ndim == 2 else 0.0
     x, y = x.ravel(), y.ravel()
     finite = np.isfinite(x) & np.isfinite(y)
@@ -257,7 +257,7 @@ def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) ->
         cosine=xy / np.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0,
         relative_change=float(np.sqrt(change / xx)) if xx > 0 else 0.0,
         common_change=common,
-        not_learned=why_not_learned(widened(raw_a)) or why_not_learned(widened(raw_b)),
+        not_learned=why_not_learned(wide_a) or why_not_learned(wide_b),
         shared_zeros=len(pair.a.shape) > 1 and shares_zero_mask(x, y),
         reasons=reasons,
     )

@@ -66,8 +66,10 @@ class PairSample:
     """Entries of equal indices stand out on some side: the two axes are then kept apart."""
 
 
-def _take(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[Array, Floats32]:
-    """Stored and widened rows: all gates of each unit."""
+def take_units(checkpoint: Checkpoint, part: Part, rows: Ints, gates: int) -> tuple[Array, Floats32]:
+    """Stored and widened rows of one tensor: all gates of each unit; shapes (gates * rows, ...) and
+    (gates, rows, columns, rest).
+    """
     length = part.shape[0] // gates
     wanted = np.concatenate([gate * length + rows for gate in range(gates)])
     raw = checkpoint.take(part.name, wanted)
@@ -88,8 +90,8 @@ def read_sample(pair: Pair, plan: AxisPlan, a: Checkpoint, b: Checkpoint, settin
     length = min(pair.a.shape[0], pair.b.shape[0]) // gates
     half = settings.half if length > FEW_ROWS else Half.ALL
     rows = units(length, settings.rows, seed=settings.seed, half=half)
-    raw_a, wide_a = _take(a, pair.a, rows, gates)
-    raw_b, wide_b = _take(b, pair.b, rows, gates)
+    raw_a, wide_a = take_units(a, pair.a, rows, gates)
+    raw_b, wide_b = take_units(b, pair.b, rows, gates)
     diagonal = bool(plan.tests) and (has_diagonal(wide_a, rows) or has_diagonal(wide_b, rows))
     return PairSample(pair=pair, plan=plan, rows=rows, raw_a=raw_a, raw_b=raw_b, a=wide_a, b=wide_b, diagonal=diagonal)
 

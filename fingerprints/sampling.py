@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 RUN = 16
+BLOCK_START, LONG_AXIS = 256, 1024
 Ints = npt.NDArray[np.int64]
 
 
@@ -23,8 +24,8 @@ class Half(IntEnum):
     TEST = 2
 
 
-def _hash(values: Ints) -> npt.NDArray[np.uint64]:
-    """SplitMix64 of each value (S. Vigna, public domain reference)."""
+def mixed(values: Ints) -> npt.NDArray[np.uint64]:
+    """SplitMix64 of each value (S. Vigna, public domain reference): 64 bits that look random, the same everywhere."""
     z = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -35,7 +36,7 @@ def in_half(units: Ints, half: Half) -> npt.NDArray[np.bool_]:
     """Whether each unit belongs to a half."""
     if half is Half.ALL:
         return np.ones(len(units), dtype=np.bool_)
-    return np.asarray((_hash(units) & np.uint64(1)) == np.uint64(half == Half.SEARCH))
+    return np.asarray((mixed(units) & np.uint64(1)) == np.uint64(half == Half.SEARCH))
 
 
 def units(length: int, count: int, *, seed: int = 0, half: Half = Half.ALL) -> Ints:
@@ -62,11 +63,23 @@ def units(length: int, count: int, *, seed: int = 0, half: Half = Half.ALL) -> I
     else:
         runs = -(-wanted // RUN)
         edges = np.linspace(0, length - RUN, runs + 1)
-        jitter = (_hash(np.arange(runs, dtype=np.int64) + np.int64(seed) * 1_000_003) >> np.uint64(11)) / 2.0**53
+        jitter = (mixed(np.arange(runs, dtype=np.int64) + np.int64(seed) * 1_000_003) >> np.uint64(11)) / 2.0**53
         room = np.maximum(np.diff(edges) - RUN, 0.0)
         starts = (edges[:-1] + jitter * room).astype(np.int64)
         chosen = np.unique((starts[:, None] + np.arange(RUN)[None, :]).ravel())
     return chosen[in_half(chosen, half)]
+
+
+def block(length: int, count: int) -> Ints:
+    """Neighbouring positions of at most `count` units, which one read fetches; the same on axes of any greater length.
+
+    Parameters
+    ----------
+    length, count : int
+        Units that there are, and units wanted.
+    """
+    start = BLOCK_START if length >= LONG_AXIS else 0
+    return np.arange(start, min(start + count, length), dtype=np.int64)
 
 
 def spread(candidates: int, count: int, *, seed: int = 0) -> Ints:

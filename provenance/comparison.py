@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fingerprints.adapters import open_model
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.errors import UsageError
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import NOTHING_MEASURED
 from fingerprints.pairing import Pairing, pair_parts
@@ -30,6 +31,7 @@ from provenance.direction import find_direction
 from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
 from provenance.every_value import pairs_left_out, tensor_entries
 from provenance.examination import Examination, Finding
+from provenance.fingerprint_comparison import compare_fingerprints
 from provenance.hub import Hub
 from provenance.judgement import Judgement, same_digests
 from provenance.kinds import find_kinds
@@ -52,7 +54,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     Parameters
     ----------
     a, b : str or Path
-        A file or folder each, or as text a model on the Hub; see `HubReference.parse`.
+        A file or folder each, or as text a model on the Hub (`HubReference.parse`); a fingerprint stands for a
+        checkpoint.
     options : Options, optional
         What to do differently.
     progress : Progress, optional
@@ -71,12 +74,26 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     """
     options, progress = options or Options(), progress or Silent()
     with opened(a, b, options) as (left, right):
+        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
+            return compare_fingerprints(left, right, options, progress)
         return _Comparison(left, right, options, progress).run()
 
 
 def compare_recorded(a: str | Path, b: str | Path, options: Options, progress: Progress) -> tuple[Result, Samples]:
-    """`compare`, and what was read of either side for it, with digests; what was read is read once more for these."""
+    """`compare`, and what was read of either side for it, with digests; what was read is read once more for these.
+
+    Raises
+    ------
+    CheckpointError, UsageError
+        As `compare`, and when a side is a fingerprint, which holds no rows of its model.
+    """
     with opened(a, b, options) as (left, right):
+        for side in (left, right):
+            if isinstance(side, FingerprintCheckpoint):
+                raise UsageError(
+                    f"{side.origin.reference!a} is a fingerprint, which holds no rows to list as evidence",
+                    hint="compare the checkpoints themselves, or leave out --evidence",
+                )
         sides = RecordedCheckpoint(left), RecordedCheckpoint(right)
         result = _Comparison(*sides, options, progress).run()
         progress.stage("digests of what was read")

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fingerprints.adapters import open_model, read_adapter
+from fingerprints.adapters import read_adapter
 from fingerprints.anatomy import Part
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import layouts_in
 from fingerprints.readers.pickle_imports import import_findings
 from provenance.adaptation import adapter_side
 from provenance.claims import CLAIMED, plain_claim
+from provenance.fingerprint_comparison import printed
 from provenance.hub import Hub
 from provenance.layouts import layout_entries
 from provenance.observation import Side
@@ -78,6 +80,8 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
         When it cannot be used.
     """
     with Hub() as hub, open_model(hub.locate(model), variant=variant) as checkpoint:
+        if isinstance(checkpoint, FingerprintCheckpoint):
+            return _of_fingerprint(checkpoint)
         side, adapter = look_at(checkpoint), read_adapter(checkpoint)
         side = side if adapter is None else adapter_side(side, adapter)
         config = side.origin.config
@@ -101,6 +105,18 @@ def inspect(model: str | Path, *, variant: str | None = None) -> Inspection:
             bytes_total=checkpoint.bytes_total,
             layouts=layout_entries(layouts_in(checkpoint)),
         )
+
+
+def _of_fingerprint(checkpoint: FingerprintCheckpoint) -> Inspection:
+    """What the checkpoint was whose fingerprint it is."""
+    side = printed(checkpoint.fingerprint, checkpoint.origin).side
+    return Inspection(
+        model=summarise_side(side, f"fingerprint:blake2b:{checkpoint.fingerprint.content}"),
+        templates=tuple(_template(side, pattern, parts) for pattern, parts in side.anatomy.by_template.items()),
+        weight_sets=(),
+        claims=dict(checkpoint.fingerprint.claims),
+        bytes_total=checkpoint.bytes_total,
+    )
 
 
 def _with_imports(model: ModelSummary, side: Side) -> ModelSummary:

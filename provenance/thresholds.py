@@ -70,6 +70,9 @@ class Thresholds:
         Share of the changed matrices that an operation must explain to be named.
     common_direction : float
         Cosine of the directions of changes of rank one from which they are one direction.
+    alike_spread : float
+        Median distance, as a share of their scatter, between the sorted gains of two fingerprints, below which one may
+        be a disguised copy of the other.
     trained_share : float
         Share of the changed matrices whose change is of many directions, from which training is named.
     new_row, kept_row : float
@@ -129,6 +132,7 @@ class Thresholds:
     one_rank_share: float
     operation_share: float
     common_direction: float
+    alike_spread: float
     trained_share: float
     new_row: float
     kept_row: float

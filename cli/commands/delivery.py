@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cli.render.view import View
-    from provenance.decomposition.result import Decomposition
-    from provenance.inspection import Inspection
     from provenance.reports.encoder import Presentation
+    from provenance.reports.json import Document
     from provenance.result import Relation, Result
-
-    Document = Result | Inspection | Decomposition
 
 Renderer = Callable[["View"], list["RenderableType"]]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fingerprints.alignment.axis_map import AxisMap
 from fingerprints.alignment.rows import take_in_order
-from fingerprints.alignment.vocabulary import Floats32, centred
+from fingerprints.alignment.vocabulary import LEAST, PROBE, Floats32, centred, promising
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.sampling import Half, Ints, units
@@ -60,12 +60,17 @@ class TokenTables:
         Returns
         -------
         ndarray of float64, shape (k,)
-            1 where both rows are zero; empty where rows cannot be compared.
+            1 where both rows are zero; empty where rows cannot be compared. Of a probe, where nothing in it agrees.
         """
         if not (self.width and len(rows.a)):
             return np.zeros(0)
-        most = max(LEAST_LOOKED_AT, LOOKED_AT_BYTES // (4 * self.width))
-        chosen = units(len(rows.a), most, seed=seed)
+        probed = self._cosines(rows, units(len(rows.a), LEAST_LOOKED_AT, seed=seed))
+        most = LOOKED_AT_BYTES // (4 * self.width)
+        if most <= len(probed) or len(probed) == len(rows.a) or not (probed >= LEAST).any():
+            return probed
+        return self._cosines(rows, units(len(rows.a), most, seed=seed))
+
+    def _cosines(self, rows: AxisMap, chosen: Ints) -> Floats:
         pair = self.pairs[0]
         x = widened(take_in_order(self.a, pair.a.name, rows.a[chosen]))
         y = widened(take_in_order(self.b, pair.b.name, rows.b[chosen]))
@@ -78,11 +83,18 @@ class TokenTables:
         stored = sum(part.info.nbytes for part in (self.pairs[0].a, self.pairs[0].b))
         return bool(self.width) and stored <= SEARCHED_BYTES and self.units[0] * self.units[1] <= SEARCHED_COSINES
 
-    def searched_columns(self, *, seed: int = 0) -> tuple[Floats32, Floats32]:
-        """All rows of both sides in the dimensions that searches may see."""
+    def searched_columns(self, *, seed: int = 0) -> tuple[Floats32, Floats32] | None:
+        """All rows of both sides in the dimensions that searches may see.
+
+        None where a probe of A's rows shows that hardly any would be found in B.
+        """
         columns = units(self.width, COLUMNS, seed=seed, half=Half.SEARCH)
         pair = self.pairs[0]
-        return _columns(self.a, pair.a.name, columns), _columns(self.b, pair.b.name, columns)
+        rows = _columns(self.b, pair.b.name, columns)
+        probe = self.a.take(pair.a.name, units(self.units[0], PROBE, seed=seed))
+        if not promising(widened(np.ascontiguousarray(probe[:, columns])), rows):
+            return None
+        return _columns(self.a, pair.a.name, columns), rows
 
 
 def token_tables(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> TokenTables | None:
@@ -104,6 +116,7 @@ def token_tables(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> TokenTables 
 def _columns(checkpoint: Checkpoint, name: str, columns: Ints) -> Floats32:
     length = checkpoint.tensors[name].shape[0]
     runs = [
-        widened(checkpoint.rows(name, start, min(start + RUN, length)))[:, columns] for start in range(0, length, RUN)
+        widened(np.ascontiguousarray(checkpoint.rows(name, start, min(start + RUN, length))[:, columns]))
+        for start in range(0, length, RUN)
     ]
     return np.concatenate(runs)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from fingerprints.alignment.axis_map import AxisMap
 from fingerprints.sampling import Ints
-from fingerprints.sampling import units as spread_units
 from fingerprints.tokens import Tokens
 
 Floats32 = npt.NDArray[np.float32]
@@ -66,8 +65,6 @@ def match_rows(a: Floats32, b: Floats32) -> AxisMap:
         In A's order. Of several equal rows, the first of A is the first of B, and so on.
     """
     equal = _equal_rows(a, b)
-    if len(equal) < min(len(a), len(b)) and not _promising(a, b, equal):
-        return _mapped(equal, len(a), len(b))
     left_a = np.setdiff1d(np.arange(len(a), dtype=np.int64), equal[:, 0])
     left_b = np.setdiff1d(np.arange(len(b), dtype=np.int64), equal[:, 1])
     near = _nearest(centred(a)[left_a], centred(b)[left_b])
@@ -75,10 +72,17 @@ def match_rows(a: Floats32, b: Floats32) -> AxisMap:
     return _mapped(found[np.argsort(found[:, 0])], len(a), len(b))
 
 
-def _promising(a: Floats32, b: Floats32, equal: Ints) -> bool:
-    """Whether a probe of A's rows finds its like in B: matching all rows of strangers would be in vain."""
-    probe = spread_units(len(a), PROBE)
-    found = np.isin(probe, equal[:, 0]).sum() + len(_nearest(centred(a)[probe], centred(b)))
+def promising(probe: Floats32, rows: Floats32) -> bool:
+    """Whether a probe of one side's rows finds its like in the other: matching all rows of strangers would be in vain.
+
+    Parameters
+    ----------
+    probe, rows : ndarray of float32, shapes (n, d) and (m, d)
+        A few rows of one side, and all of the other.
+    """
+    equal = _equal_rows(probe, rows)
+    left = np.setdiff1d(np.arange(len(probe), dtype=np.int64), equal[:, 0])
+    found = len(equal) + len(_nearest(centred(probe)[left], centred(rows)))
     return bool(found >= PROMISING * len(probe))
 
 
@@ -90,12 +94,15 @@ def centred(rows: Floats32) -> Floats32:
     rows : ndarray of float32, shape (n, d)
         Values; what is not finite counts as zero.
     """
-    values = np.where(np.isfinite(rows), rows, 0.0).astype(np.float64)
-    used = values.any(axis=1)
+    finite = np.isfinite(rows)
+    values = np.array(rows) if finite.all() else np.where(finite, rows, np.float32(0))
+    used: npt.NDArray[np.bool_] = np.any(values, axis=1)
     if used.any():
-        values[used] -= values[used].mean(axis=0)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return (values / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+        mean = values.sum(axis=0, dtype=np.float64) / np.count_nonzero(used)
+        np.subtract(values, mean.astype(np.float32), out=values, where=used[:, np.newaxis])
+    norms = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
+    values /= np.where(norms > 0, norms, 1.0).astype(np.float32)[:, np.newaxis]
+    return values
 
 
 def _mapped(pairs: Ints, units_a: int, units_b: int) -> AxisMap:

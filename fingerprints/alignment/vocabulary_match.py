@@ -130,8 +130,9 @@ def _matched(tables: TokenTables, seed: int) -> VocabularyMatch | None:
         if count > AHEAD * kept or kept < FOUND * len(rows.a):
             rows, basis, agreement, kept = named, MapBasis.NAME, by_name, count
     if kept < SETTLED * min(tables.units) and tables.searchable:
-        found = match_rows(*tables.searched_columns(seed=seed))
-        if len(found.a) > AHEAD * kept and len(found.a) >= FOUND * min(tables.units):
+        columns = tables.searched_columns(seed=seed)
+        found = None if columns is None else match_rows(*columns)
+        if found is not None and len(found.a) > AHEAD * kept and len(found.a) >= FOUND * min(tables.units):
             rows, basis, agreement = found, MapBasis.CONTENT, tables.agreement(found, seed=seed)
             kept = len(found.a)
     if basis is MapBasis.POSITION and kept < FOUND * len(rows.a) and tables.units[0] != tables.units[1]:

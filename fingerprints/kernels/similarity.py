@@ -10,6 +10,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+SQUARES_FIT = 4
+"""Bytes of the largest element whose square neither overflows nor vanishes in float64."""
+
 
 def unit_rows(features: npt.NDArray[Any]) -> tuple[Floats, Mask]:
     """Scale each row to length one.
@@ -26,13 +29,17 @@ def unit_rows(features: npt.NDArray[Any]) -> tuple[Floats, Mask]:
     valid : ndarray of bool, shape (m,)
         False where the row is zero or holds a non-finite value.
     """
-    rows = np.asarray(features, dtype=np.float64)
-    peak = np.max(np.abs(rows), axis=1, initial=0.0)
+    if features.dtype.kind != "f":
+        features = features.astype(np.float64)
+    peak = np.max(np.abs(features), axis=1, initial=0)
     valid = np.isfinite(peak) & (peak > 0)
-    scaled = np.divide(rows, peak[:, None], out=np.zeros_like(rows), where=valid[:, None])
-    norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
-    np.divide(scaled, norms[:, None], out=scaled, where=valid[:, None])
-    return scaled, valid
+    rows = np.array(features, dtype=np.float64)
+    rows[~valid] = 0.0
+    if features.dtype.itemsize > SQUARES_FIT:
+        np.divide(rows, peak[:, None], out=rows, where=valid[:, None])
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    np.divide(rows, norms[:, None], out=rows, where=valid[:, None])
+    return rows, valid
 
 
 def similarity(x: Floats, y: Floats, *, device: str = "cpu") -> Floats:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from fingerprints.adapters import open_model
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError, UsageError
+from fingerprints.fingerprint import FingerprintCheckpoint, open_model
+from fingerprints.readers.quoting import quoted
 from fingerprints.sampling import spread
 from provenance.decomposition.analysis import Analysis
 from provenance.decomposition.common_types import with_common_types
@@ -78,6 +79,12 @@ def decompose(
     ):
         places = [hub.locate(each) for each in (model, *parents, *([base] if base else []))]
         opened = [stack.enter_context(open_model(place)) for place in places]
+        for each in opened:
+            if isinstance(each, FingerprintCheckpoint):
+                raise UsageError(
+                    f"{quoted(each.origin.reference)} is a fingerprint, and a merge is taken apart value by value",
+                    hint="give the checkpoints themselves",
+                )
         names = [str(each) for each in parents]
         work = _Work(opened[0], opened[1:], names, None if base is None else str(base), options, progress)
         return work.run()

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import Final
-
-from huggingface_hub import constants
+from typing import TYPE_CHECKING, Final
 
 from fingerprints.errors import Unavailable
 from fingerprints.readers.closing import Closing
-from fingerprints.readers.mount import add_mount, remove_mount, revision_of
+from fingerprints.readers.mount import revision_of
 from fingerprints.readers.quoting import quoted
-from provenance.hub.cached import snapshot_of
-from provenance.hub.client import Client
-from provenance.hub.downloaded import Downloaded
-from provenance.hub.listing import read_listing
 from provenance.hub.patience import Patience
 from provenance.hub.reference import SCHEME, HubReference
-from provenance.hub.snapshot import Snapshot
 from provenance.hub.traffic import Traffic
+
+if TYPE_CHECKING:
+    from provenance.hub.repositories import Repositories
 
 BUDGET: Final = 500_000_000
 """Bytes that a run fetches at most, where nothing else is said."""
-_SIDE_BY_SIDE: Final = 8
 
 
 class Hub(Closing):
@@ -47,7 +40,7 @@ class Hub(Closing):
     ) -> None:
         self.traffic = Traffic(None if allow_download else BUDGET if budget is None else budget)
         self._whole = allow_download
-        self._client = Client(self.traffic, patience or Patience())
+        self._patience = patience or Patience()
         self._found: dict[HubReference, Path] = {}
         self._opened = ExitStack()
 
@@ -71,7 +64,7 @@ class Hub(Closing):
         whole = HubReference(repository=named.repository, revision=named.revision)
         root = self._found.get(whole)
         if root is None:
-            root = self._found[whole] = self._downloaded(whole) if constants.is_offline_mode() else self._mounted(whole)
+            root = self._found[whole] = self._repositories.place(whole)
         place = root / named.path
         if not _is_there(str(place)):
             raise Unavailable(
@@ -85,24 +78,12 @@ class Hub(Closing):
         self._found.clear()
         self._opened.close()
 
-    def _downloaded(self, reference: HubReference) -> Path:
-        folder, commit = snapshot_of(reference)
-        mount = Downloaded(root=folder, name=str(reference), revision=commit)
-        add_mount(mount)
-        self._opened.callback(remove_mount, mount)
-        return folder
+    @cached_property
+    def _repositories(self) -> Repositories:
+        """Not imported by those who only read what lies here: network libraries take their time to load."""
+        from provenance.hub.repositories import Repositories
 
-    def _mounted(self, reference: HubReference) -> Path:
-        listing = read_listing(reference, self._client)
-        folder = Path(tempfile.mkdtemp(prefix="provenance-")).resolve()
-        self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
-        pool = self._opened.enter_context(ThreadPoolExecutor(_SIDE_BY_SIDE))
-        root = folder / listing.repository
-        root.mkdir(parents=True)
-        snapshot = Snapshot(root, str(reference), listing, self._client, pool, whole=self._whole)
-        add_mount(snapshot)
-        self._opened.callback(remove_mount, snapshot)
-        return root
+        return Repositories(self.traffic, self._patience, self._opened, whole=self._whole)
 
 
 def _is_there(reference: str) -> bool:

@@ -31,17 +31,17 @@ T = TypeVar("T")
 class RefusedError(Unavailable):
     """The Hub answered with `status`, and asking again would not help."""
 
-    def __init__(self, message: str, *, hint: str, status: int) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str, status: int, cause: str) -> None:
+        super().__init__(message, hint=hint, cause=cause)
         self.status = status
 
 
 class AgainError(Exception):
     """An answer that may be another one the next time; `after` seconds, where the server says so."""
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    def __init__(self, reason: str, after: float | None = None, *, cause: str = "unreachable") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.cause = after, cause
 
 
 class Client:
@@ -104,7 +104,8 @@ class Client:
         with get_session().stream("GET", url, headers={**own, **headers}, timeout=timeout) as response:
             self.traffic.asked(len(response.history))
             if response.status_code in _PASSING:
-                raise AgainError(f"it answered {response.status_code}", _asked_to_wait(response.headers))
+                cause = "rate-limited" if response.status_code == 429 else "unreachable"
+                raise AgainError(f"it answered {response.status_code}", _asked_to_wait(response.headers), cause=cause)
             if response.status_code >= 400:
                 raise self._refusal(response, name)
             yield response
@@ -142,10 +143,11 @@ class Client:
         wait = patience.first_wait
         for attempt in range(1, patience.attempts + 1):
             after: float | None = None
+            cause = "unreachable"
             try:
                 return ask()
             except AgainError as error:
-                reason, after = str(error), error.after
+                reason, after, cause = str(error), error.after, error.cause
             except OfflineModeIsEnabled as error:
                 raise Unavailable(f"{quoted(name)} is asked for offline", hint="unset HF_HUB_OFFLINE") from error
             except httpx2.TransportError as error:
@@ -156,6 +158,7 @@ class Client:
                 raise Unavailable(
                     f"{self.endpoint} asks to wait {after:.0f} seconds before {quoted(name)} is asked for again",
                     hint="wait so long; with a token in HF_TOKEN more requests are granted",
+                    cause="rate-limited",
                 )
             if attempt < patience.attempts:
                 time.sleep(wait if after is None else max(after, wait))
@@ -164,6 +167,7 @@ class Client:
             f"{quoted(name)} could not be fetched from {self.endpoint} in {patience.attempts} attempts;"
             f" the last: {reason}",
             hint="check the connection; HF_HUB_OFFLINE=1 reads what was downloaded before",
+            cause=cause,
         )
 
     def is_own(self, url: str) -> bool:
@@ -188,7 +192,12 @@ class Client:
             hint = "check the spelling; a private repository needs a token in HF_TOKEN"
         else:
             message = f"{shown} is refused: {self.endpoint} answered {status}"
-        return RefusedError(message, hint=hint, status=status)
+        cause = "unreachable"
+        if code == "GatedRepo" or status == 403:
+            cause = "gated"
+        elif code in ("RevisionNotFound", "EntryNotFound", "RepoNotFound") or status in (401, 404):
+            cause = "missing"
+        return RefusedError(message, hint=hint, status=status, cause=cause)
 
 
 def _asked_to_wait(headers: Mapping[str, str]) -> float | None:

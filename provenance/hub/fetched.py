@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.readers.mount import mount_of
-from provenance.hub.snapshot import Snapshot
 from provenance.hub.traffic import Traffic
+
+if TYPE_CHECKING:
+    from provenance.hub.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,11 @@ class Fetched:
     @classmethod
     def of(cls, sides: Sequence[Checkpoint]) -> Fetched:
         """Find out which sides lie in repositories."""
-        found = {place: mount_of(side.origin.path) for place, side in enumerate(sides)}
+        found = {place: mount for place, side in enumerate(sides) if (mount := mount_of(side.origin.path)) is not None}
+        if not found:
+            return cls(remote={})
+        from provenance.hub.snapshot import Snapshot
+
         remote = {place: mount for place, mount in found.items() if isinstance(mount, Snapshot)}
         return cls(remote=remote)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from fingerprints.errors import UsageError
-from provenance.decomposition.result import Decomposition
-from provenance.inspection import Inspection
 from provenance.reports import cyclonedx, in_toto, json, markdown, sarif
 from provenance.reports.encoder import Encoder
 from provenance.reports.html import comparison
 from provenance.result import Result
 
 ENCODERS: tuple[Encoder, ...] = (
-    Encoder(format="json", version="1", suffix=".json", document=Result, encode=json.encode_document),
-    Encoder(format="json", version="1", suffix=".json", document=Inspection, encode=json.encode_document),
-    Encoder(format="json", version="1", suffix=".json", document=Decomposition, encode=json.encode_document),
+    *(
+        Encoder(format="json", version="1", suffix=".json", document=each, encode=json.encode_document)
+        for each in get_args(json.Document)
+    ),
     Encoder(format="html", version="1", suffix=".html", document=Result, encode=comparison.encode),
     Encoder(format="markdown", version="1", suffix=".md", document=Result, encode=markdown.encode),
     Encoder(

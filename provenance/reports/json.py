@@ -15,12 +15,31 @@ from typing import Any
 from fingerprints.errors import UsageError
 from provenance.decoding import DECODERS, from_json
 from provenance.decomposition.result import Decomposition
+from provenance.fingerprinting import FingerprintSummary
+from provenance.identification.result import Identification
 from provenance.inspection import Inspection
+from provenance.library.building import Building
+from provenance.library.entry import Entry
+from provenance.library.listing import Listing, Transfer, Verification
 from provenance.reports.encoder import Presentation
 from provenance.result import Result, to_json
 
+Document = (
+    Result
+    | Inspection
+    | Decomposition
+    | FingerprintSummary
+    | Identification
+    | Entry
+    | Listing
+    | Verification
+    | Transfer
+    | Building
+)
+"""Everything that commands print."""
 
-def encode(document: Result | Inspection | Decomposition) -> str:
+
+def encode(document: Document) -> str:
     """`document` as JSON text, indented, with a final newline.
 
     Raises
@@ -35,7 +54,7 @@ def encode(document: Result | Inspection | Decomposition) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def encode_document(document: Result | Inspection | Decomposition, presentation: Presentation) -> str:
+def encode_document(document: Document, presentation: Presentation) -> str:
     """`encode`, as a format among others; JSON says everything, whatever a reader wants."""
     return encode(document)
 

@@ -163,6 +163,13 @@ def test_the_command_writes_the_folder_and_takes_it_back(pair: Path, tmp_path: P
     assert capsys.readouterr().out.startswith("reproduced ")
 
 
+def test_a_fingerprint_holds_nothing_to_list(pair: Path, tmp_path: Path, capsys) -> None:
+    assert run(["fingerprint", str(pair / "a"), "-o", str(tmp_path / "a.safetensors")]) == 0
+    assert run(["compare", str(tmp_path / "a.safetensors"), str(pair / "b"), "--evidence", str(tmp_path / "e")]) == 2
+    assert "is a fingerprint" in capsys.readouterr().err
+    assert not (tmp_path / "e").exists()
+
+
 @pytest.mark.parametrize("place", ["notes.txt", "full", "nowhere/evidence"])
 def test_a_place_for_something_else_is_refused_before_the_work(
     compare_refused, tmp_path: Path, capsys, place: str

@@ -22,7 +22,7 @@ CASES = {
         "x.weight_scale": torch.ones(1),
         "x.weight_scale_inv": torch.ones(1),
     },
-    "hqq": {"x.W_q": BYTES, "x.scale": torch.ones(4, 1), "x.zero": torch.ones(4, 2)},
+    "hqq": {"x.W_q": BYTES, "x.nbits": torch.tensor(4), "x.scale": torch.ones(4, 1), "x.zero": torch.ones(4, 2)},
     "mxfp4": {"x.weight_packed": BYTES, "x.weight_scale": torch.zeros((8, 3), dtype=torch.uint8)},
     "nf4": {"x.weight": BYTES, STATE: torch.zeros(4, dtype=torch.uint8)},
 }

@@ -1,0 +1,1 @@
+"""The catalogue that `identify` ships: made from configurations, with transformers on the meta device."""

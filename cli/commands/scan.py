@@ -1,0 +1,105 @@
+"""`provenance scan TARGET…`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import arguments
+from cli.commands.rows import Format, show
+from cli.exit_codes import ExitCode
+from cli.progress import progress_bar
+from provenance.options import ALPHA, Options
+
+
+class WorkerKind(StrEnum):
+    """What targets run in."""
+
+    PROCESSES = "processes"
+    THREADS = "threads"
+
+
+def scan(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...", help="Models, here or on the Hub, folders, globs, @LIST, - for standard input."
+        ),
+    ],
+    library: Annotated[Path, typer.Option("--library", metavar="DIR", help="Library, or folder of models, to search.")],
+    results: Annotated[Path, typer.Option("--results", metavar="FILE", help="Results file; continued if it exists.")],
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Targets under way at once.")] = 1,
+    workers: Annotated[
+        WorkerKind, typer.Option("--workers", help="A process for each, or threads of one.")
+    ] = WorkerKind.PROCESSES,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time that a target gets.")] = 600.0,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option("--retry", metavar="CATEGORY[,...]", help="Errors to try again; some always are."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh/--resume", help="Do again what changed, or only what is open. [default: resume]")
+    ] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="End with exit code 1 when a row breaks a rule.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option("--rows", metavar="N", help="Units sampled of each matrix.")] = None,
+    layers: Annotated[int, typer.Option("--layers", metavar="N", help="Layers sampled of a deep stack.")] = 8,
+    alpha: Annotated[
+        float, typer.Option("--alpha", metavar="P", help="Error rate of a row, whatever the library's size.")
+    ] = ALPHA,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget-per-repo", metavar="SIZE", help="Bytes fetched of each model on the Hub, at most."),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How the rows are shown.")] = Format.TABLE,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No rows and no progress: the results file alone.")
+    ] = False,
+) -> ExitCode:
+    """Look for the base of every target, and compare what it declares with what its weights show.
+
+    Stopped at any moment, it goes on where it was when it is started again. A target that cannot be read is a row
+    with an error, and never stops the others.
+
+    Exit code: 0 when every target has a row, whatever it says; 1 when a row breaks a rule of --policy; 2 when the scan
+    could not run.
+    """
+    options = Options(
+        rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),
+        layers=arguments.at_least("--layers", layers, 1),
+        alpha=arguments.probability("--alpha", alpha),
+        threads=1,
+        budget=None if budget is None else arguments.nbytes("--budget-per-repo", budget),
+        allow_download=allow_download,
+    )
+    arguments.not_both(("--budget-per-repo", budget is not None), ("--allow-download", allow_download))
+    jobs = arguments.at_least("--jobs", jobs, 1)
+    arguments.seconds("--timeout", timeout)
+
+    # Imported here so that --help and mistakes on the command line cost no numpy.
+    from provenance.jobs.engine import Workers
+    from provenance.scan.policy import read_policy
+    from provenance.scan.scanning import ScanSettings
+    from provenance.scan.scanning import scan as scan_targets
+    from provenance.scan.targets import read_targets
+
+    rules = None if policy is None else read_policy(policy)
+    settings = ScanSettings(
+        jobs=jobs,
+        workers=Workers(workers.value),
+        timeout=timeout,
+        options=options,
+        retry=arguments.categories(retry or []),
+        refresh=refresh,
+    )
+    with progress_bar(quiet=quiet) as progress:
+        found = scan_targets(read_targets(targets, sys.stdin), library, results, settings, progress)
+    return show(found, None if quiet else format_, rules)

@@ -1,0 +1,74 @@
+"""Repositories that are given a place among the files: downloaded before, or read over the network."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import constants
+
+from fingerprints.readers.mount import add_mount, remove_mount
+from provenance.hub.cached import snapshot_of
+from provenance.hub.client import Client
+from provenance.hub.downloaded import Downloaded
+from provenance.hub.listing import read_listing
+from provenance.hub.patience import Patience
+from provenance.hub.reference import HubReference
+from provenance.hub.snapshot import Snapshot
+from provenance.hub.traffic import Traffic
+
+_SIDE_BY_SIDE: Final = 8
+
+
+class Repositories:
+    """Places of repositories, all taken away with `opened`.
+
+    Parameters
+    ----------
+    traffic : Traffic
+        Where requests and bytes are counted.
+    patience : Patience
+        How long is waited for a server.
+    opened : ExitStack
+        Gets what is to be undone in the end.
+    whole : bool
+        Fetch whole files from a server that knows no ranges.
+    """
+
+    def __init__(self, traffic: Traffic, patience: Patience, opened: ExitStack, *, whole: bool) -> None:
+        self._client = Client(traffic, patience)
+        self._opened = opened
+        self._whole = whole
+
+    def place(self, reference: HubReference) -> Path:
+        """Return the folder that a repository now lies in.
+
+        Raises
+        ------
+        Unavailable
+            When it cannot be had.
+        """
+        return self._downloaded(reference) if constants.is_offline_mode() else self._mounted(reference)
+
+    def _downloaded(self, reference: HubReference) -> Path:
+        folder, commit = snapshot_of(reference)
+        mount = Downloaded(root=folder, name=str(reference), revision=commit)
+        add_mount(mount)
+        self._opened.callback(remove_mount, mount)
+        return folder
+
+    def _mounted(self, reference: HubReference) -> Path:
+        listing = read_listing(reference, self._client)
+        folder = Path(tempfile.mkdtemp(prefix="provenance-")).resolve()
+        self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
+        pool = self._opened.enter_context(ThreadPoolExecutor(_SIDE_BY_SIDE))
+        root = folder / listing.repository
+        root.mkdir(parents=True)
+        snapshot = Snapshot(root, str(reference), listing, self._client, pool, whole=self._whole)
+        add_mount(snapshot)
+        self._opened.callback(remove_mount, snapshot)
+        return root

@@ -1,0 +1,246 @@
+"""The search of a library: likely entries, their fingerprints tested, their weights compared where they are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fingerprints.checkpoint import Checkpoint
+from fingerprints.errors import AuditError
+from fingerprints.fingerprint.retrieval import RetrievalTable
+from provenance.comparison import compare
+from provenance.fingerprint_comparison import KINDS, RELATED, Printed, observe
+from provenance.identification import geometry
+from provenance.identification.layouts import layout_of
+from provenance.identification.result import Candidate, Layout
+from provenance.library import Entry, Library
+from provenance.library.library import retrieval
+from provenance.observation import Observation
+from provenance.options import ALPHA, Options, Progress
+from provenance.result import NotMeasured, Result
+
+TOP = 10
+LIKELY = 0.25
+"""Score from which an entry is tested in any case: four standard deviations of a stranger's."""
+FEWEST_TESTED, MOST_TESTED = 4, 24
+MOST_NAMED = 1000
+ALIKE = 3
+"""Entries of the same shapes whose weights, where they are at hand, are searched for disguised copies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyOptions:
+    """`top` candidates are listed; `weights` are read where the library knows where they lie; `alpha` is divided by the
+    number of entries searched.
+    """
+
+    top: int = TOP
+    weights: bool = True
+    alpha: float = ALPHA
+    variant: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A related entry."""
+
+    entry: Entry
+    side: Printed
+    observed: Observation
+    candidate: Candidate
+    path: geometry.Path
+
+
+class Search:
+    """One search of a library."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, side: Printed, library: Library, options: IdentifyOptions, progress: Progress
+    ) -> None:
+        self.checkpoint, self.side = checkpoint, side
+        self.library, self.options, self.progress = library, options, progress
+        self.contents, self.table = library.table()
+        self.query = retrieval(side)
+        self.searched = len(self.contents)
+        self.tested = 0
+        self.not_measured: list[NotMeasured] = []
+        self.layouts = self._alike_layouts()
+
+    @property
+    def alpha(self) -> float:
+        """Level of the tests of one entry."""
+        return self.options.alpha / max(self.searched, 1)
+
+    def run(self) -> list[Found]:
+        """Related entries, in no order."""
+        places = likely(self.table, self.table.scores(self.query), self.query.shapes)
+        entries = {entry.content: entry for entry in self.library.database.entries([self.contents[i] for i in places])}
+        self.progress.stage("testing candidates", len(places))
+        found: list[Found] = []
+        for place in places:
+            self.progress.advance()
+            entry = entries.get(self.contents[place])
+            if entry is not None and (related := self._tested(entry)) is not None:
+                found.append(related)
+        if self.options.weights:
+            found = self._with_weights(found, list(entries.values()))
+        return found
+
+    def _tested(self, entry: Entry) -> Found | None:
+        try:
+            side = self.library.read(entry.content)
+        except AuditError as error:
+            self.not_measured.append(NotMeasured(signal="all", subject=entry.name, reason=error.message))
+            return None
+        self.tested += 1
+        observed, judgement = observe(side, self.side, alpha=self.alpha)
+        if judgement.ruling.relation not in RELATED:
+            return None
+        path = geometry.path_of(observed)
+        candidate = Candidate(
+            name=entry.name,
+            names=entry.names,
+            family=entry.family,
+            licence=entry.licence,
+            parents=entry.parents,
+            relation=judgement.ruling.relation,
+            kinds=tuple(kind for find in KINDS if (kind := find(observed, judgement)) is not None),
+            log10_p=judgement.strength.log10_p,
+            effect=judgement.strength.effect,
+            distance=path.distance,
+            equal=path.equal,
+            through=None,
+            basis="fingerprints",
+            clause=judgement.ruling.clause,
+        )
+        return Found(entry=entry, side=side, observed=observed, candidate=candidate, path=path)
+
+    def _with_weights(self, found: list[Found], entries: list[Entry]) -> list[Found]:
+        """Confirm candidates by their weights where these are at hand; without any, look for disguised copies."""
+        ranked = sorted(found, key=lambda each: (each.path.distance is None, each.path.distance or 0.0))
+        confirmed = []
+        for each in ranked[: self.options.top]:
+            result = self._compared(each.entry)
+            if result is None:
+                confirmed.append(each)
+            elif result.verdict.relation in RELATED:
+                confirmed.append(replace(each, candidate=_by_weights(each.candidate, result)))
+        confirmed += ranked[self.options.top :]
+        if confirmed:
+            return confirmed
+        alike = [entry for entry in entries if entry.content in self._same_shapes()][:ALIKE]
+        for entry in alike:
+            result = self._compared(entry)
+            if result is None or result.verdict.relation not in RELATED:
+                continue
+            side = self.library.read(entry.content)
+            observed, _ = observe(side, self.side, alpha=self.alpha)
+            bare = Candidate(
+                name=entry.name,
+                names=entry.names,
+                family=entry.family,
+                licence=entry.licence,
+                parents=entry.parents,
+                relation=result.verdict.relation,
+                kinds=(),
+                log10_p=None,
+                effect=None,
+                distance=None,
+                equal=0,
+                through=None,
+                basis="weights",
+                clause="",
+            )
+            path = geometry.Path(changes={}, equal=0)
+            confirmed.append(
+                Found(entry=entry, side=side, observed=observed, candidate=_by_weights(bare, result), path=path)
+            )
+        return confirmed
+
+    def _compared(self, entry: Entry) -> Result | None:
+        """A comparison of the weights themselves; None where they are not at hand, on either side."""
+        place = next((source for source in entry.sources if source and Path(source).exists()), None)
+        if place is None or self.checkpoint.origin.format == "fingerprint":
+            return None
+        self.progress.stage(f"reading {entry.name}")
+        try:
+            return compare(
+                place,
+                self.checkpoint.origin.path,
+                Options(alpha=self.alpha, threads=self.options.threads),
+            )
+        except AuditError as error:
+            self.not_measured.append(NotMeasured(signal="weights", subject=entry.name, reason=error.message))
+            return None
+
+    def _same_shapes(self) -> set[str]:
+        return {content for content, shapes in zip(self.contents, self.table.shapes, strict=True) if self._fits(shapes)}
+
+    def _fits(self, shapes: str) -> bool:
+        return shapes == self.query.shapes
+
+    def _alike_layouts(self) -> tuple[Layout, ...]:
+        """Entries of the library with the very same shapes, those with the same names first."""
+        same = [place for place, shapes in enumerate(self.table.shapes) if self._fits(shapes)]
+        if not same:
+            return ()
+        named = [place for place in same if self.table.layouts[place] == self.query.layout]
+        entries = self.library.database.entries([self.contents[place] for place in (named or same)[:MOST_NAMED]])
+        first, others = entries[0], tuple(entry.name for entry in entries[1:])
+        if named:
+            layout = Layout(
+                name=first.name,
+                family=first.family,
+                relation="identical",
+                renamed=(),
+                sizes=(),
+                source="library",
+                others=others,
+            )
+            return (layout,)
+        try:
+            known = self.library.read(first.content).side.anatomy
+        except AuditError as error:
+            self.not_measured.append(NotMeasured(signal="architecture", subject=first.name, reason=error.message))
+            return ()
+        layout_ = layout_of(self.side, known, first.name, first.family, "library", others)
+        return () if layout_ is None else (layout_,)
+
+
+def likely(table: RetrievalTable, scores: np.ndarray, shapes: str) -> list[int]:
+    """Rows to test, best first: all that score well, the best in any case, and some of the same shapes.
+
+    Parameters
+    ----------
+    table : RetrievalTable
+        All entries.
+    scores : ndarray of float64, shape (n,)
+        What each scored.
+    shapes : str
+        Digest of the shapes that are looked for.
+    """
+    if not len(scores):
+        return []
+    count = min(len(scores), MOST_TESTED)
+    best = np.argpartition(-scores, count - 1)[:count]
+    order = sorted(best.tolist(), key=lambda place: (-scores[place], place))
+    chosen = [place for rank, place in enumerate(order) if rank < FEWEST_TESTED or scores[place] >= LIKELY]
+    alike = [place for place, each in enumerate(table.shapes) if each == shapes]
+    alike.sort(key=lambda place: (-scores[place], place))
+    return list(dict.fromkeys([*chosen, *alike[:ALIKE]]))
+
+
+def _by_weights(candidate: Candidate, result: Result) -> Candidate:
+    verdict = result.verdict
+    return replace(
+        candidate,
+        relation=verdict.relation,
+        kinds=verdict.kinds,
+        log10_p=verdict.log10_p,
+        effect=verdict.effect,
+        basis="weights",
+        clause=verdict.clause,
+    )

@@ -1,0 +1,1 @@
+"""Lineage: which models come from which, as a graph."""

@@ -1,0 +1,1 @@
+"""Scans: many targets, one row each, unattended."""

@@ -1,0 +1,67 @@
+"""The relatives of a target in a library of fingerprints: those that its index brings up are tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provenance.comparison import compare
+from provenance.identification import Candidate, IdentifyOptions, identify
+from provenance.library import Library
+from provenance.options import Options
+from provenance.result import Direction, Relation
+from provenance.scan.relatives import Relative, Relatives, corrected
+
+
+def indexed_relatives(place: str | Path, library: Library, options: Options) -> Relatives:
+    """Identify a target, and compare it with the closest model itself where that is at hand.
+
+    Raises
+    ------
+    AuditError
+        When the target or the library cannot be used.
+    """
+    found = identify(place, library, IdentifyOptions(alpha=options.alpha, threads=options.threads))
+    read = 0
+    relatives = []
+    for rank, candidate in enumerate(found.candidates):
+        direction = None
+        if not rank:
+            direction, read = _direction(candidate, place, library, options)
+        relatives.append(
+            Relative(
+                name=candidate.name,
+                relation=candidate.relation,
+                kinds=tuple(kind.kind for kind in candidate.kinds),
+                direction=direction,
+                effect=candidate.effect,
+                log10_p=corrected(candidate.log10_p, found.searched),
+                licence=candidate.licence or None,
+            )
+        )
+    names = tuple(name for candidate in found.candidates for name in candidate.names)
+
+    def strangers(declared: tuple[str, ...]) -> list[str]:
+        """An index that does not bring a model up has not tested it: that is done here, for those that matter."""
+        known = {name: library.database.content_of(name) for name in declared if name not in names}
+        return [
+            name
+            for name, content in known.items()
+            if content is not None
+            and compare(library.file_of(content), place, options).verdict.relation is Relation.INDEPENDENT
+        ]
+
+    return Relatives(found=tuple(relatives), otherwise=None, names=names, strangers=strangers, bytes_read=read)
+
+
+def _direction(
+    candidate: Candidate, place: str | Path, library: Library, options: Options
+) -> tuple[Direction | None, int]:
+    """The way between a candidate and the target, which fingerprints do not tell, and the bytes that it took."""
+    if candidate.basis != "weights":
+        return None, 0
+    sources = library.entry(candidate.name).sources
+    source = next((each for each in sources if each and Path(each).exists()), None)
+    if source is None:
+        return None, 0
+    result = compare(source, place, options)
+    return result.verdict.direction, result.run.bytes_read
