@@ -10,6 +10,7 @@ import typer
 
 from cli import arguments
 from cli.commands.delivery import TEXT, Delivery
+from cli.completion import formats, relations
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
@@ -33,7 +34,9 @@ def compare(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE as well ({SUFFIXES})."),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP, autocompletion=formats)
+    ] = TEXT,
     language: Annotated[
         arguments.Language, typer.Option("--lang", help="Language of text, HTML and Markdown reports.")
     ] = arguments.Language.EN,
@@ -103,7 +106,10 @@ def compare(
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail-on", metavar="RELATION[,...]", help="End with exit code 1 when the relation is one of these."
+            "--fail-on",
+            metavar="RELATION[,...]",
+            help="End with exit code 1 when the relation is one of these.",
+            autocompletion=relations,
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
