@@ -43,8 +43,8 @@ def run() -> int:
             right, tied, wrong = right + good, tied + among, wrong + (not good and not among)
             if not good or len(derivation.parents) > 1:
                 told = f"closest {', '.join(found.closest)}; through a parent: {', '.join(through) or 'none'}"
-                verdict = "right" if good else "tied " if among else "wrong"
-                print(f"{verdict}  {name} of {', '.join(derivation.parents)}: {told}")
+                mark = "right" if good else "tied " if among else "wrong"
+                print(f"{mark}  {name} of {', '.join(derivation.parents)}: {told}")
     count = right + tied + wrong
     print(
         f"{right} of {count} right, {tied} with a parent among the closest, {wrong} wrong, {silent} without a candidate"
