@@ -84,9 +84,12 @@ def test_a_fault_on_the_way_changes_nothing(
 def test_a_fault_that_lasts_is_an_error_and_no_smaller_fingerprint(serve: Serve, small: Path) -> None:
     serve({"org/lasting": small}, faults=[beyond(2_000_000, times(99, refuse(503)))])
     hasty = Patience(attempts=3, first_wait=0.05)
-    with Hub(patience=hasty) as hub, open_model(hub.locate("org/lasting")) as checkpoint:
-        with pytest.raises(Unavailable, match="in 3 attempts"):
-            fingerprint_of(checkpoint)
+    with (
+        Hub(patience=hasty) as hub,
+        open_model(hub.locate("org/lasting")) as checkpoint,
+        pytest.raises(Unavailable, match="in 3 attempts"),
+    ):
+        fingerprint_of(checkpoint)
 
 
 def beyond(start: int, broken: Fault) -> Fault:
