@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from provenance.result import rounded
 from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
+BEYOND_TRAINING = 3.0
+"""How many times the change of other matrices a table's must be, to be more than their training."""
 SCALED = 0.02
 """Relative change beyond what the angle explains from which a matrix counts as scaled."""
 PROFILE = NeuronProfile.name
@@ -240,6 +243,14 @@ class Observation:
         return frozenset(names - others - self.equal_tensors)
 
     @cached_property
+    def unturned_tensors(self) -> frozenset[str]:
+        """Names in A of tensors of unknown role along a stream that was turned back: nothing says how to turn them."""
+        widths = {self.a.anatomy.towers[path].residual for path in (self.undone.bases if self.undone else ())}
+        return frozenset(
+            pair.a.name for pair in self.pairing.pairs if pair.a.role is None and widths & set(pair.a.shape)
+        )
+
+    @cached_property
     def matrix_effects(self) -> Mapping[str, float]:
         """Median matched cosine of each tested matrix by name in A: of its dependent axes, else of any."""
         found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
@@ -264,13 +275,22 @@ class Observation:
 
     @cached_property
     def shifted_tensors(self) -> frozenset[str]:
-        """Names in A of tables of tokens to all of whose rows one vector was added."""
+        """Names in A of tables of tokens to all of whose rows one vector was added.
+
+        Training moves the rows of tokens that it never saw alike as well, but no further than it moves the rest.
+        """
+        others = [
+            item.relative_change
+            for name, item in self.measured.items()
+            if len(item.pair.a.shape) > 1 and item.pair.a.axes[:1] != ("vocabulary",) and name in self.dependent_tensors
+        ]
+        most = max(SCALED, BEYOND_TRAINING * statistics.median(others) if others else 0.0)
         return frozenset(
             name
             for name, item in self.measured.items()
             if item.pair.a.axes[:1] == ("vocabulary",)
             and item.common_change >= thresholds().shifted_share
-            and item.relative_change > SCALED
+            and item.relative_change > most
         )
 
     @cached_property

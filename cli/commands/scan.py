@@ -24,14 +24,26 @@ class WorkerKind(StrEnum):
 
 
 def scan(
-    targets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TARGET...", help="Models, here or on the Hub, folders, globs, @LIST, - for standard input."
-        ),
-    ],
     library: Annotated[Path, typer.Option("--library", metavar="DIR", help="Library, or folder of models, to search.")],
     results: Annotated[Path, typer.Option("--results", metavar="FILE", help="Results file; continued if it exists.")],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TARGET...",
+            help="Models, here or on the Hub, folders, globs, hf://ORGANISATION, @LIST, - for standard input.",
+        ),
+    ] = None,
+    author: Annotated[str | None, typer.Option("--author", metavar="NAME", help="Models of NAME on the Hub.")] = None,
+    search: Annotated[str | None, typer.Option("--search", metavar="WORDS", help="... with WORDS in the name.")] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="TAG", help="... with a tag. Repeat to narrow.")
+    ] = None,
+    children_of: Annotated[
+        str | None, typer.Option("--children-of", metavar="MODEL", help="... that declare MODEL as their base.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="... the first N of them, in the Hub's order.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Targets under way at once.")] = 1,
     workers: Annotated[
         WorkerKind, typer.Option("--workers", help="A process for each, or threads of one.")
@@ -82,9 +94,12 @@ def scan(
     )
     arguments.not_both(("--budget-per-repo", budget is not None), ("--allow-download", allow_download))
     jobs = arguments.at_least("--jobs", jobs, 1)
+    if limit is not None:
+        arguments.at_least("--limit", limit, 1)
     arguments.seconds("--timeout", timeout)
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
+    from provenance.hub.query import HubQuery
     from provenance.jobs.engine import Workers
     from provenance.scan.policy import read_policy
     from provenance.scan.scanning import ScanSettings
@@ -100,6 +115,8 @@ def scan(
         retry=arguments.categories(retry or []),
         refresh=refresh,
     )
+    asked = HubQuery(author=author, search=search, filters=tuple(filters or ()), children_of=children_of, limit=limit)
+    named = read_targets(targets or [], sys.stdin, [] if asked == HubQuery() else [asked])
     with progress_bar(quiet=quiet) as progress:
-        found = scan_targets(read_targets(targets, sys.stdin), library, results, settings, progress)
+        found = scan_targets(named, library, results, settings, progress)
     return show(found, None if quiet else format_, rules)

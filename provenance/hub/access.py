@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from provenance.hub.reference import SCHEME, HubReference
 from provenance.hub.traffic import Traffic
 
 if TYPE_CHECKING:
+    from provenance.hub.query import HubQuery
     from provenance.hub.repositories import Repositories
 
 BUDGET: Final = 500_000_000
@@ -72,6 +74,17 @@ class Hub(Closing):
                 hint="check the spelling of the folder or file behind the repository's name",
             )
         return place
+
+    def models(self, query: HubQuery) -> Iterator[str]:
+        """Yield the names of all models that fit a query, as they can be located.
+
+        Raises
+        ------
+        Unavailable
+            When the Hub cannot be asked.
+        """
+        for name in self._repositories.models(query):
+            yield f"{SCHEME}{name}" if _is_there(name) else name
 
     def close(self) -> None:
         """Remove what was fetched."""

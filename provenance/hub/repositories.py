@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from provenance.hub.client import Client
 from provenance.hub.downloaded import Downloaded
 from provenance.hub.listing import read_listing
 from provenance.hub.patience import Patience
+from provenance.hub.query import HubQuery, find_models
 from provenance.hub.reference import HubReference
 from provenance.hub.snapshot import Snapshot
 from provenance.hub.traffic import Traffic
@@ -53,6 +55,16 @@ class Repositories:
             When it cannot be had.
         """
         return self._downloaded(reference) if constants.is_offline_mode() else self._mounted(reference)
+
+    def models(self, query: HubQuery) -> Iterator[str]:
+        """Yield the names of all models that fit.
+
+        Raises
+        ------
+        Unavailable
+            When the Hub cannot be asked.
+        """
+        return find_models(query, self._client)
 
     def _downloaded(self, reference: HubReference) -> Path:
         folder, commit = snapshot_of(reference)

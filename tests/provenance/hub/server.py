@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 COMMIT = "c0ffee" + "0" * 34
 STORED = (".safetensors", ".bin", ".gguf", ".pt", ".onnx")
@@ -41,6 +41,8 @@ class LocalHub:
     revisions: dict[str, str] = field(default_factory=lambda: {"main": COMMIT})
     renamed: dict[str, str] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
+    tags: dict[str, set[str]] = field(default_factory=dict)
+    models_a_page: int = 1000
     pointers: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     api_faults: list[Fault] = field(default_factory=list)
@@ -91,7 +93,9 @@ class Handler(BaseHTTPRequestHandler):
         )
         with self.hub.lock:
             self.hub.asked.append(asked)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+        if path == "/api/models":
+            self._list(parse_qs(url.query), asked)
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._info(match[1], match[2] or "main", asked)
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
             self._tree(match[1], match[2], int(parse_qs(url.query).get("cursor", ["0"])[0]))
@@ -132,6 +136,30 @@ class Handler(BaseHTTPRequestHandler):
         elif self._known(name, revision):
             commit = self.hub.revisions.get(revision, revision)
             self.answer(200, json.dumps({"id": name, "sha": commit, "private": False}).encode())
+
+    def _list(self, query: dict[str, list[str]], asked: Asked) -> None:
+        """Models that fit all of a query, by name, and a link to what comes after this page."""
+        if any(fault(self, Path(), asked) for fault in self.hub.api_faults):
+            return
+        word, author = query.get("search", [""])[0].lower(), query.get("author", [None])[0]
+        fitting = [
+            name
+            for name in sorted(self.hub.repositories)
+            if word in name.lower()
+            and author in (None, name.partition("/")[0])
+            and set(query.get("filter", [])) <= self.hub.tags.get(name, set())
+        ]
+        count = min(int(query.get("limit", ["1000"])[0]), self.hub.models_a_page)
+        first = int(query.get("cursor", ["0"])[0])
+        headers = {}
+        if len(fitting) > first + count:
+            following = urlencode({**query, "limit": count, "cursor": first + count}, doseq=True)
+            headers["Link"] = f'<{self.hub.url}/api/models?{following}>; rel="next"'
+        found = [
+            {"id": name, "modelId": name, "private": False, "tags": sorted(self.hub.tags.get(name, set()))}
+            for name in fitting[first : first + count]
+        ]
+        self.answer(200, json.dumps(found).encode(), **headers)
 
     def _tree(self, name: str, revision: str, cursor: int) -> None:
         if not self._known(name, revision):
