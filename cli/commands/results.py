@@ -8,13 +8,20 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.rows import Format, show
+from cli.commands.rows import Format, as_page, show
 from cli.exit_codes import ExitCode
 
 
 def results(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Results file of a scan.")],
     format_: Annotated[Format, typer.Option("--format", help="How the rows are shown.")] = Format.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write a page to FILE (.html), and print nothing."),
+    ] = None,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of the page.")
+    ] = arguments.Language.EN,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,9 +39,13 @@ def results(
     from provenance.scan.formats import COLUMNS, matching
     from provenance.scan.ledger import Ledger
     from provenance.scan.policy import read_policy
+    from provenance.writing import write_atomically
 
+    output = arguments.destination(output, (".html",))
     conditions = arguments.conditions(where or [], COLUMNS)
     rules = None if policy is None else read_policy(policy)
     with Ledger(file) as ledger:
         rows = [row for row in ledger.rows() if matching(row, conditions)]
-    return show(rows, format_, rules)
+    if output is not None:
+        write_atomically(output, as_page(rows, language.value))
+    return show(rows, None if output is not None else format_, rules, language.value)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cli.commands.delivery import printable
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, emit
 
@@ -21,12 +22,23 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSONL = "jsonl"
+    HTML = "html"
 
 
-def show(rows: Sequence[Row], shape: Format | None, policy: Policy | None) -> ExitCode:
+def as_page(rows: Sequence[Row], language: str) -> str:
+    """The rows as an HTML page."""
+    from provenance.messages import messages
+    from provenance.reports.encoder import Presentation
+    from provenance.reports.html.scan import encode
+    from provenance.scan.overview import Overview
+
+    return encode(Overview(rows=tuple(rows)), Presentation(say=messages(language)))
+
+
+def show(rows: Sequence[Row], shape: Format | None, policy: Policy | None, language: str = "en") -> ExitCode:
     """Print the rows, if a shape is given, and apply the policy, if there is one.
 
-    With CSV and JSON lines standard output holds these alone; what broke the policy then goes to standard error.
+    With CSV, JSON lines and HTML standard output holds these alone; what broke the policy then goes to standard error.
     """
     from cli.render.scan import scan_report, violations_report
     from cli.render.view import View
@@ -38,6 +50,8 @@ def show(rows: Sequence[Row], shape: Format | None, policy: Policy | None) -> Ex
         emit(as_csv(rows))
     elif shape is Format.JSONL:
         emit(as_jsonl(rows))
+    elif shape is Format.HTML:
+        emit(printable(as_page(rows, language)))
     elif shape is Format.TABLE:
         emit(screen.draw(scan_report(rows, view)))
     if policy is None:
