@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.rows import Format, show
+from cli.commands.rows import Format, check_output, show
 from cli.exit_codes import ExitCode
 
 
@@ -20,6 +20,9 @@ def results(
         typer.Option(
             "--where", metavar="FIELD=VALUE", help="Only such rows; VALUE may hold * and ?. Repeat to narrow."
         ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the rows to FILE instead.")
     ] = None,
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="End with exit code 1 when a row breaks a rule.")
@@ -33,8 +36,9 @@ def results(
     from provenance.scan.ledger import Ledger
     from provenance.scan.policy import read_policy
 
+    check_output(format_, output)
     conditions = arguments.conditions(where or [], COLUMNS)
     rules = None if policy is None else read_policy(policy)
     with Ledger(file) as ledger:
         rows = [row for row in ledger.rows() if matching(row, conditions)]
-    return show(rows, format_, rules)
+    return show(rows, format_, rules, output)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.rows import Format, show
+from cli.commands.rows import Format, check_output, show
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
@@ -129,6 +129,7 @@ def scan(
 
     if cluster is not None:
         check_address(cluster)
+    check_output(format_, None)
     rules = None if policy is None else read_policy(policy)
     settings = ScanSettings(
         jobs=jobs,
