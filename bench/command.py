@@ -34,8 +34,12 @@ class Done:
 
 def compared(a: Path, b: Path, *options: str) -> Done:
     """Run the command line on two checkpoints."""
-    command = [sys.executable, "-m", "cli.main", "compare", str(a), str(b), "--json", *options]
-    return measured(command)
+    return asked("compare", str(a), str(b), "--json", *options)
+
+
+def asked(*arguments: str) -> Done:
+    """Run a command of ours that prints JSON."""
+    return measured([sys.executable, "-m", "cli.main", *arguments])
 
 
 def measured(command: Sequence[str], extra: Mapping[str, str] | None = None) -> Done:

@@ -24,12 +24,12 @@ from cli.commands.results import results
 from cli.commands.scan import scan
 from cli.commands.tree import tree
 from cli.commands.verify import verify
+from cli.completion import PROGRAM, answer_shell, completion
 from cli.errors import DEBUG_VARIABLE, complaint, trace_text
 from cli.exit_codes import ExitCode
+from cli.manual import describe
 from cli.screen import Screen, complain, emit
 from cli.version import version_text
-
-PROGRAM = "provenance"
 
 app = typer.Typer(name=PROGRAM, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command("compare")(compare)
@@ -43,7 +43,9 @@ app.command("scan")(scan)
 app.command("results")(results)
 app.command("matrix")(matrix)
 app.command("tree")(tree)
+app.command("completion")(completion)
 app.add_typer(library)
+describe(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -92,7 +94,8 @@ def _wants_trace(arguments: Sequence[str]) -> bool:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    answered = answer_shell(typer.main.get_command(app))
+    sys.exit(run(sys.argv[1:]) if answered is None else answered)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ few rows of one tensor of each template.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError
 from fingerprints.learned import why_not_learned
-from fingerprints.sampling import units
+from fingerprints.sampling import Ints, units
 from fingerprints.values import widened
 
 ROWS = 64
 _INDICES = {"I64", "U64", "BOOL"}
+Sample = Callable[[Part], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +52,38 @@ class Inventory:
         return sum(self.learned.values())
 
 
-def take_inventory(anatomy: Anatomy, checkpoint: Checkpoint) -> Inventory:
+def spread_rows(length: int) -> Ints:
+    """64 rows of a matrix of so many, evenly spread."""
+    return units(length, ROWS)
+
+
+def take_inventory(
+    anatomy: Anatomy,
+    checkpoint: Checkpoint,
+    *,
+    rows: Callable[[int], Ints] = spread_rows,
+    among: Set[str] = frozenset(),
+) -> Inventory:
     """Sort a checkpoint's tensors into learned ones, copies, and what counts for nothing.
 
     Parameters
     ----------
     anatomy, checkpoint
-        The checkpoint; at most 64 rows of a few tensors of each template are read.
+        The checkpoint; some rows of a few tensors of each template are read.
+    rows : callable
+        Which of so many rows are read.
+    among : set of str
+        Tensors by which a template is judged, where it has any of them.
     """
+    sample = partial(_sample, checkpoint=checkpoint, rows=rows)
     set_aside: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     for parts in anatomy.by_template.values():
-        reason, failed = _judge(parts, checkpoint)
+        reason, failed = _judge([part for part in parts if part.name in among] or parts, sample)
         unreadable |= failed
         if reason:
             set_aside |= {part.name: reason for part in parts if part.name not in failed}
-    copies = dict(_copies(anatomy, checkpoint, set_aside.keys() | unreadable.keys()))
+    copies = dict(_copies(anatomy, sample, set_aside.keys() | unreadable.keys()))
     learned = {
         name: part.info.size
         for name, part in anatomy.parts.items()
@@ -102,7 +120,7 @@ def _evident(part: Part) -> str | None:
     return None
 
 
-def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None, dict[str, str]]:
+def _judge(parts: Sequence[Part], sample: Sample) -> tuple[str | None, dict[str, str]]:
     """Why a template's tensors are not learned; None when one of the first, middle and last is."""
     failed: dict[str, str] = {}
     reason: str | None = None
@@ -113,7 +131,7 @@ def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None,
             reason = "it is empty"
             continue
         try:
-            reason = why_not_learned(_sample(part, checkpoint))
+            reason = why_not_learned(sample(part))
         except CheckpointError as error:
             failed[part.name] = error.message
             continue
@@ -122,15 +140,15 @@ def _judge(parts: tuple[Part, ...], checkpoint: Checkpoint) -> tuple[str | None,
     return reason, failed
 
 
-def _sample(part: Part, checkpoint: Checkpoint) -> np.ndarray:
+def _sample(part: Part, checkpoint: Checkpoint, rows: Callable[[int], Ints]) -> np.ndarray:
     if not part.shape:
         return widened(checkpoint.rows(part.name, 0, 1)).reshape(-1)
     if len(part.shape) == 1:
         return widened(checkpoint.rows(part.name, 0, min(part.shape[0], 1 << 16)))
-    return widened(checkpoint.take(part.name, units(part.shape[0], ROWS)))
+    return widened(checkpoint.take(part.name, rows(part.shape[0])))
 
 
-def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iterator[tuple[str, str]]:
+def _copies(anatomy: Anatomy, sample: Sample, ignored: set[str]) -> Iterator[tuple[str, str]]:
     """Tensors stored at one place, and output layers that repeat the embedding."""
     first_at: dict[str, str] = {}
     originals_first = sorted(anatomy.parts.items(), key=lambda item: item[1].role == "output")
@@ -149,17 +167,17 @@ def _copies(anatomy: Anatomy, checkpoint: Checkpoint, ignored: set[str]) -> Iter
     for parts in tables.values():
         originals = parts[:1]
         for other in parts[1:]:
-            found = next((one for one in originals if _same(one, other, checkpoint)), None)
+            found = next((one for one in originals if _same(one, other, sample)), None)
             if found is None:
                 originals.append(other)
             elif other.info.storage is None:
                 yield other.name, found.name
 
 
-def _same(one: Part, other: Part, checkpoint: Checkpoint) -> bool:
+def _same(one: Part, other: Part, sample: Sample) -> bool:
     if one.info.dtype != other.info.dtype:
         return False
     try:
-        return bool(np.array_equal(_sample(one, checkpoint), _sample(other, checkpoint)))
+        return bool(np.array_equal(sample(one), sample(other)))
     except CheckpointError:
         return False

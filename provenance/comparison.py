@@ -8,15 +8,19 @@ shape of the change.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
+from fingerprints.errors import UsageError
 from fingerprints.fingerprint import FingerprintCheckpoint, open_model
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import NOTHING_MEASURED
 from fingerprints.pairing import Pairing, pair_parts
+from fingerprints.recorded_checkpoint import RecordedCheckpoint
 from fingerprints.samples import SampleSettings
 from fingerprints.streaming import FullPass
 from provenance.adaptation import Adaptation
@@ -37,6 +41,7 @@ from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.recording import record
 from provenance.result import Relation, Result, Run, Verdict
+from provenance.samples import Samples
 from provenance.searches import Outcome
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.summary import summarise
@@ -68,14 +73,42 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         When the options make no sense for these checkpoints.
     """
     options, progress = options or Options(), progress or Silent()
+    with opened(a, b, options) as (left, right):
+        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
+            return compare_fingerprints(left, right, options, progress)
+        return _Comparison(left, right, options, progress).run()
+
+
+def compare_recorded(a: str | Path, b: str | Path, options: Options, progress: Progress) -> tuple[Result, Samples]:
+    """`compare`, and what was read of either side for it, with digests; what was read is read once more for these.
+
+    Raises
+    ------
+    CheckpointError, UsageError
+        As `compare`, and when a side is a fingerprint, which holds no rows of its model.
+    """
+    with opened(a, b, options) as (left, right):
+        for side in (left, right):
+            if isinstance(side, FingerprintCheckpoint):
+                raise UsageError(
+                    f"{side.origin.reference!a} is a fingerprint, which holds no rows to list as evidence",
+                    hint="compare the checkpoints themselves, or leave out --evidence",
+                )
+        sides = RecordedCheckpoint(left), RecordedCheckpoint(right)
+        result = _Comparison(*sides, options, progress).run()
+        progress.stage("digests of what was read")
+        return result, Samples(a=sides[0].readings(), b=sides[1].readings())
+
+
+@contextmanager
+def opened(a: str | Path, b: str | Path, options: Options) -> Iterator[tuple[Checkpoint, Checkpoint]]:
+    """Both checkpoints, for as long as the block lasts."""
     with (
         Hub(budget=options.budget, allow_download=options.allow_download) as hub,
         open_model(hub.locate(a), variant=options.variant.a) as left,
         open_model(hub.locate(b), variant=options.variant.b) as right,
     ):
-        if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
-            return compare_fingerprints(left, right, options, progress)
-        return _Comparison(left, right, options, progress).run()
+        yield left, right
 
 
 class _Comparison:

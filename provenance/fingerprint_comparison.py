@@ -83,7 +83,7 @@ def observe(a: Printed, b: Printed, *, alpha: float) -> tuple[Observation, Judge
     """
     pairing = pair_parts(a.side.anatomy, b.side.anatomy)
     prints = a.fingerprint, b.fingerprint
-    if a.fingerprint.method != b.fingerprint.method or not (
+    if a.fingerprint.scheme != b.fingerprint.scheme or not (
         a.side.inventory.parameters and b.side.inventory.parameters
     ):
         pairing = replace(pairing, pairs=())
@@ -122,16 +122,24 @@ def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
     if differs_in_structure(a.side.anatomy, b.side.anatomy, pairing):
         return "layers, widths or experts differ in number, and maps of them need the weights"
     vectors = a.fingerprint.vector_of, b.fingerprint.vector_of
+    looked = [pair for pair in pairing.pairs if _sampled(a, pair.a.name) and _sampled(b, pair.b.name)]
     met = {
         pair.a.name: spread_distance(vectors[0][pair.a.name].spread, vectors[1][pair.b.name].spread)
-        for pair in pairing.pairs
+        for pair in looked
         if pair.a.shape == pair.b.shape and pair.a.name in vectors[0] and pair.b.name in vectors[1]
     }
-    if not met or len(met) < max(len(side) for side in vectors):
+    one_sided = [pair for pair in pairing.pairs if pair not in looked]
+    elsewhere = {pair.a.name for pair in one_sided}, {pair.b.name for pair in one_sided}
+    if not met or len(met) < max(len(side.keys() - away) for side, away in zip(vectors, elsewhere, strict=True)):
         return "gains or biases that one side has are missing or constant on the other, as folding leaves them"
     if rounded(sorted(met.values())[len(met) // 2]) < thresholds().alike_spread:
         return "sorted by size, their gains and biases are alike, as those of a copy in another order are"
     return ""
+
+
+def _sampled(side: Printed, name: str) -> bool:
+    seen = side.fingerprint.seen.get(name)
+    return seen is not None and seen.sampled > 0
 
 
 def _limited(judgement: Judgement, doubtful: str) -> Judgement:

@@ -10,7 +10,7 @@ from typing import Any
 from fingerprints.adapters import read_adapter, with_base
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import UsageError
-from fingerprints.fingerprint import Fingerprint, FingerprintCheckpoint, encode, open_model, take_fingerprint
+from fingerprints.fingerprint import Fingerprint, FingerprintCheckpoint, Grade, encode, open_model, take_fingerprint
 from fingerprints.readers.quoting import quoted
 from provenance.claims import CLAIMED, plain_claim
 from provenance.hub import Hub
@@ -24,7 +24,8 @@ class FingerprintSummary:
     """What `fingerprint` says about a file that it wrote.
 
     `content` is the digest that libraries know it by; `whole` says that it holds digests of all values; `rows` and
-    `vectors` count the tensors of which units and entries are in it.
+    `vectors` count the tensors of which units and entries are in it; `requests` and `bytes_fetched` are what it took of
+    the Hub.
     """
 
     reference: str
@@ -38,11 +39,17 @@ class FingerprintSummary:
     method: str
     bytes_read: int
     bytes_total: int
+    requests: int
+    bytes_fetched: int
     schema_version: int = 1
 
 
 def fingerprint_of(
-    checkpoint: Checkpoint, *, whole: bool | None = None, progress: Progress | None = None
+    checkpoint: Checkpoint,
+    *,
+    whole: bool | None = None,
+    grade: Grade = Grade.FULL,
+    progress: Progress | None = None,
 ) -> Fingerprint:
     """The fingerprint of an opened checkpoint; of an opened fingerprint, that itself.
 
@@ -53,6 +60,8 @@ def fingerprint_of(
     whole : bool, optional
         Read every value for digests that prove identity; by default where that is cheap (256 MB, on this
         machine).
+    grade : Grade
+        How much is sampled; of a fingerprint, it stays what it is.
     progress : Progress, optional
         Told how far it is.
 
@@ -77,7 +86,7 @@ def fingerprint_of(
         near = not Fetched.of((checkpoint,)).remote
         whole = near and checkpoint.bytes_total <= thresholds().small_checkpoint_bytes
     progress.stage("taking the fingerprint", len(shown.tensors))
-    return take_fingerprint(shown, whole=whole, claims=_claims(checkpoint), advance=progress.advance)
+    return take_fingerprint(shown, whole=whole, grade=grade, claims=_claims(checkpoint), advance=progress.advance)
 
 
 def fingerprint(
@@ -85,6 +94,7 @@ def fingerprint(
     *,
     variant: str | None = None,
     whole: bool | None = None,
+    grade: Grade = Grade.FULL,
     budget: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[bytes, FingerprintSummary]:
@@ -96,7 +106,7 @@ def fingerprint(
         A file or folder, or as text a model on the Hub.
     variant : str, optional
         The weight set to read in a folder that holds several.
-    whole, progress
+    whole, grade, progress
         As for `fingerprint_of`.
     budget : int, optional
         Bytes that may be fetched from the Hub; 500 MB where nothing is said.
@@ -107,7 +117,7 @@ def fingerprint(
         As for `fingerprint_of`.
     """
     with Hub(budget=budget) as hub, open_model(hub.locate(model), variant=variant) as checkpoint:
-        taken = fingerprint_of(checkpoint, whole=whole, progress=progress)
+        taken = fingerprint_of(checkpoint, whole=whole, grade=grade, progress=progress)
         data = encode(taken)
         return data, FingerprintSummary(
             reference=str(model),
@@ -121,6 +131,8 @@ def fingerprint(
             method=taken.method,
             bytes_read=checkpoint.bytes_read,
             bytes_total=checkpoint.bytes_total,
+            requests=hub.traffic.requests,
+            bytes_fetched=hub.traffic.bytes_fetched,
         )
 
 

@@ -9,11 +9,9 @@ from fingerprints.anatomy import PartKind
 from fingerprints.groups import AxisTest
 from fingerprints.selection import NOT_SAMPLED
 from provenance.observation import Observation, Side
-from provenance.result import Relation
+from provenance.result import UNDISGUISED, Relation
 from provenance.strength import Strength, measure_strength
 from provenance.thresholds import thresholds
-
-UNDISGUISED = "undisguised derivation only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

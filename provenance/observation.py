@@ -240,6 +240,14 @@ class Observation:
         return frozenset(names - others - self.equal_tensors)
 
     @cached_property
+    def unturned_tensors(self) -> frozenset[str]:
+        """Names in A of tensors of unknown role along a stream that was turned back: nothing says how to turn them."""
+        widths = {self.a.anatomy.towers[path].residual for path in (self.undone.bases if self.undone else ())}
+        return frozenset(
+            pair.a.name for pair in self.pairing.pairs if pair.a.role is None and widths & set(pair.a.shape)
+        )
+
+    @cached_property
     def matrix_effects(self) -> Mapping[str, float]:
         """Median matched cosine of each tested matrix by name in A: of its dependent axes, else of any."""
         found: dict[str, list[tuple[bool, float]]] = defaultdict(list)

@@ -14,6 +14,8 @@ from typing import Any
 from provenance.tensor_entry import TensorEntry
 
 SCHEMA_VERSION = 1
+UNDISGUISED = "undisguised derivation only"
+"""The scope of an independence for which not every disguise was searched."""
 
 
 class Relation(StrEnum):

@@ -32,15 +32,33 @@ def open_saved(path: str | Path) -> SavedResult:
     OSError
         When it cannot be read.
     """
+    source = _read(path)
+    return SavedResult(result=read_result(_decoded(path, source)), source=source)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file that this program may have written.
+
+    Raises
+    ------
+    UsageError
+        When the file is too large, or no UTF-8.
+    OSError
+        When it cannot be read.
+    """
+    return _decoded(path, _read(path))
+
+
+def _read(path: str | Path) -> bytes:
     with Path(path).open("rb") as file:
         source = file.read(MOST_BYTES + 1)
     if len(source) > MOST_BYTES:
         raise UsageError(f"{path} has more than {MOST_BYTES} bytes", hint=_HINT)
+    return source
+
+
+def _decoded(path: str | Path, source: bytes) -> str:
     try:
-        text = source.decode("utf-8-sig")
+        return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path} is no JSON document: byte {error.start} is no UTF-8",
-            hint=_HINT,
-        ) from error
-    return SavedResult(result=read_result(text), source=source)
+        raise UsageError(f"{path} is no text: byte {error.start} is no UTF-8", hint=_HINT) from error

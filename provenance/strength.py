@@ -100,12 +100,19 @@ def _effect(observed: Observation) -> float | None:
     return weighted_median(values[False] or groups or values[True])
 
 
+ALIKE = 0.5
+"""Cosine of all values below which a dependent matrix is not taken for explained."""
+
+
 def open_share(observed: Observation) -> float:
-    """Share of the smaller side's learned parameters in matrices that were looked at and are not dependent."""
+    """Share of the smaller side's learned parameters in matrices that were looked at and are not explained.
+
+    Those are not dependent, or hardly alike as a whole: a part of a fused matrix can be in another basis.
+    """
     names = {
         name
         for name, item in observed.measured.items()
-        if len(item.pair.a.shape) > 1 and name not in observed.dependent_tensors
+        if len(item.pair.a.shape) > 1 and (name not in observed.dependent_tensors or item.cosine < ALIKE)
     }
     if observed.alignment is not None:
         sampled = {pair.a.name for pair in observed.alignment.unsampled}

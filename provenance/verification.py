@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from provenance.evidence_folder import EvidenceFolder
 from provenance.options import Progress
 from provenance.recording import recorded_options
 from provenance.reports.json import encode
 from provenance.result import Result
+from provenance.samples import read_again
 
 CLOSE = 1e-4
 """Relative difference that other arithmetic (a library's version, a GPU) may leave in a number."""
@@ -61,7 +63,12 @@ class Verification:
 
 
 def verify(
-    saved: Result, a: str | Path | None = None, b: str | Path | None = None, progress: Progress | None = None
+    saved: Result,
+    a: str | Path | None = None,
+    b: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    evidence: EvidenceFolder | None = None,
 ) -> Verification:
     """Compare again with the recorded options, and say for each line of the result whether it is the same.
 
@@ -73,6 +80,8 @@ def verify(
         Where the two checkpoints are now; the recorded places by default.
     progress : Progress, optional
         Told how far it is.
+    evidence : EvidenceFolder, optional
+        Its files and the rows that it lists are checked as well.
 
     Raises
     ------
@@ -84,8 +93,19 @@ def verify(
     from provenance.comparison import compare
 
     options = recorded_options(saved)
-    now = compare(saved.a.reference if a is None else a, saved.b.reference if b is None else b, options, progress)
-    return juxtapose(saved, now)
+    a, b = saved.a.reference if a is None else a, saved.b.reference if b is None else b
+    found = juxtapose(saved, compare(a, b, options, progress))
+    if evidence is None:
+        return found
+    from provenance.comparison import opened
+
+    lines = [_line("files", name, *sums) for name, sums in evidence.sums.items()]
+    with opened(a, b, options) as sides:
+        for label, side, readings in zip("ab", sides, (evidence.samples.a, evidence.samples.b), strict=True):
+            for reading, digest in read_again(side, readings):
+                lines.append(_line(f"rows of {label.upper()}", reading.name, reading.sha256, digest))
+    agreed = all(line.agreement is Agreement.EQUAL for line in lines)
+    return replace(found, reproduced=found.reproduced and agreed, lines=(*lines, *found.lines))
 
 
 def juxtapose(saved: Result, now: Result) -> Verification:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench.lineage import document, lengths, peering, run
+from bench.lineage import document, lengths, merges, peering, run
 from bench.lineage.score import Scored
 from bench.outcome import Outcome
 from bench.run import WIDTH
@@ -33,6 +33,7 @@ def main() -> int:
 
     steps: tuple[Callable[[], Outcome], ...] = (
         whole,
+        lambda: merges.run(workers),
         lambda: lengths.outcome(lengths.run(lengths.plans(), workers)),
         lambda: peering.run(answers, workers),
     )

@@ -109,6 +109,7 @@ def outcome(part: str, answers: Sequence[Scored], checks: Sequence[Check], notes
         checks=checks,
         grids=[
             tables.accuracy(answers),
+            tables.directions(relatives),
             tables.by_transform(relatives),
             tables.causes(causes),
             tables.strangers(strangers),

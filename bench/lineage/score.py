@@ -15,6 +15,7 @@ from bench.lineage.trial import REFUSED, Trial
 RELATED = ("identical", "derived", "common_origin")
 OPEN = ("inconclusive", REFUSED)
 PACKAGING = ("renamed", "resharded", "container", "dtype_cast")
+TRAINING = ("fine_tune", "continued_pretraining")
 CONFIDENCE = 0.95
 
 
@@ -60,6 +61,25 @@ class Scored:
         if not found:
             return Mark.OPEN
         return _mark(found == wanted - set(PACKAGING))
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What was done, oldest first, packaging left out."""
+        return tuple(kind["kind"] for kind in self.pair.kinds if kind["kind"] not in PACKAGING)
+
+    @property
+    def main_kind(self) -> Mark | None:
+        """Of a chain: is the first operation that is more than training among those that are said?"""
+        if self.kind is None or len(set(self.operations)) < 2:
+            return None
+        main = next((name for name in self.operations if name not in TRAINING), self.operations[0])
+        found = names(self.trial.kinds)
+        return _mark(main in found) if found else Mark.OPEN
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether more than one parent went into one side, which the other side alone cannot show."""
+        return "merged" in self.operations
 
     @property
     def direction(self) -> Mark | None:

@@ -84,7 +84,9 @@ def accuracy(scored: Sequence[Scored]) -> Grid:
         ("related or not: strangers", [one.related for one in others]),
         ("which relation: relatives and common causes", [one.relation for one in relatives]),
         ("… those that today's signals cover", [one.relation for one in covered]),
-        ("kinds, where derived or identical was said", [one.kind for one in relatives]),
+        ("kinds of one operation, merges left out", [one.kind for one in relatives if _single(one)]),
+        ("main kind of chains, merges left out", [one.main_kind for one in relatives if not one.is_merge]),
+        ("kinds of merges beside one parent, which cannot show them", [one.kind for one in relatives if one.is_merge]),
         ("direction, where derived or identical was said", [one.direction for one in relatives]),
     ]
     rows = []
@@ -93,6 +95,29 @@ def accuracy(scored: Sequence[Scored]) -> Grid:
         total = counts.total()
         rows.append((question, f"{total}", *(f"{counts[mark]}" for mark in MARKS), share(counts[Mark.RIGHT], total)))
     return Grid(title="Accuracy", columns=("question", "pairs", *MARKS, "right"), rows=rows)
+
+
+def directions(scored: Sequence[Scored]) -> Grid:
+    """Per rule that gives a direction: how often it did, and how often that was right."""
+    directed = [one for one in scored if one.trial.direction not in (None, "undirected") and one.direction is not None]
+    rows = []
+    for rule, each in grouped(directed, _rule).items():
+        right = sum(one.direction is Mark.RIGHT for one in each)
+        rows.append((rule, f"{len(each)}", f"{right}", f"{bound(len(each) - right, len(each)):.0%}"))
+    return Grid(
+        title="Directions, by what decides them",
+        columns=("decided by", "pairs", "right", "wrong at most"),
+        rows=sorted(rows),
+    )
+
+
+def _single(one: Scored) -> bool:
+    return len(set(one.operations)) <= 1 and not one.is_merge
+
+
+def _rule(one: Scored) -> str:
+    telling = [kind["kind"] for kind in one.trial.kinds if kind.get("parameters", {}).get("child") is not None]
+    return ", ".join(telling) or "rounding: one side holds what rounding leaves of the other"
 
 
 def strangers(scored: Sequence[Scored]) -> Grid:

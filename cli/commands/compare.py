@@ -10,6 +10,7 @@ import typer
 
 from cli import arguments
 from cli.commands.delivery import TEXT, Delivery
+from cli.completion import formats, relations
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
@@ -33,9 +34,11 @@ def compare(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE as well ({SUFFIXES})."),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP, autocompletion=formats)
+    ] = TEXT,
     language: Annotated[
-        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+        arguments.Language, typer.Option("--lang", help="Language of text, HTML and Markdown reports.")
     ] = arguments.Language.EN,
     rows: Annotated[
         int | None,
@@ -51,6 +54,10 @@ def compare(
     table: Annotated[
         Path | None,
         typer.Option("--table", metavar="FILE", help="With --full: one row a tensor into FILE (.csv or .parquet)."),
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", metavar="DIR", help="Write into DIR what others need to check the result."),
     ] = None,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Search for permuted and rotated copies whatever it costs.")
@@ -99,7 +106,10 @@ def compare(
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail-on", metavar="RELATION[,...]", help="End with exit code 1 when the relation is one of these."
+            "--fail-on",
+            metavar="RELATION[,...]",
+            help="End with exit code 1 when the relation is one of these.",
+            autocompletion=relations,
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
@@ -143,15 +153,25 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
+    from provenance.evidence_folder import check_evidence_folder, write_evidence
     from provenance.result import Result
 
     delivery.check(Result)
+    samples = None
     with progress_bar(quiet=quiet) as progress:
-        result = compare_checkpoints(a, b, options, progress)
+        if evidence is None:
+            result = compare_checkpoints(a, b, options, progress)
+        else:
+            from provenance.comparison import compare_recorded
+
+            check_evidence_folder(evidence)
+            result, samples = compare_recorded(a, b, options, progress)
         if third is not None:
             from provenance.three import compare_with_third
 
             result = compare_with_third(result, (a, b, third), options, progress)
+    if evidence is not None and samples is not None:
+        write_evidence(evidence, result, samples)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
     return ExitCode.CONDITION_MET if result.verdict.relation in failing else ExitCode.COMPLETED

@@ -108,7 +108,7 @@ class Delivery:
     def _drawn(self, screen: Screen, renderer: Renderer) -> str:
         from cli.render.view import View
 
-        return screen.draw(renderer(View(verbose=self.verbose, ascii_only=screen.ascii_only)))
+        return screen.draw(renderer(View.on(screen, verbose=self.verbose, language=self.language)))
 
 
 def _printable(text: str) -> str:

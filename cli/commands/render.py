@@ -9,6 +9,7 @@ import typer
 
 from cli import arguments
 from cli.commands.delivery import TEXT, Delivery
+from cli.completion import formats, relations
 from cli.exit_codes import ExitCode
 
 SUFFIXES = ", ".join(arguments.COMPARISON_SUFFIXES)
@@ -16,18 +17,23 @@ SUFFIXES = ", ".join(arguments.COMPARISON_SUFFIXES)
 
 def render(
     saved: Annotated[Path, typer.Argument(metavar="RESULT.json", help="What `compare -o RESULT.json` wrote.")],
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP)] = TEXT,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME", help=arguments.FORMAT_HELP, autocompletion=formats)
+    ] = TEXT,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help=f"Write to FILE instead ({SUFFIXES})."),
     ] = None,
     language: Annotated[
-        arguments.Language, typer.Option("--lang", help="Language of HTML and Markdown reports.")
+        arguments.Language, typer.Option("--lang", help="Language of text, HTML and Markdown reports.")
     ] = arguments.Language.EN,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail-on", metavar="RELATION[,...]", help="Report these relations as breaches, and end with exit code 1."
+            "--fail-on",
+            metavar="RELATION[,...]",
+            help="Report these relations as breaches, and end with exit code 1.",
+            autocompletion=relations,
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,

@@ -13,8 +13,7 @@ from provenance.result import Evidence
 
 ROWS = 20
 
-_COLUMNS = ("signal, subject", "z", "matched", "effect", "detectable", "log10 p", "status")
-_NUMBERS = ("z", "matched", "effect", "detectable", "log10 p")
+_NUMBERS = ("picture.z", "evidence.matched", "label.effect", "evidence.detectable", "evidence.p")
 
 
 def evidence_section(evidence: Sequence[Evidence], view: View) -> list[RenderableType]:
@@ -22,22 +21,24 @@ def evidence_section(evidence: Sequence[Evidence], view: View) -> list[Renderabl
     deciding = [item for item in evidence if item.decides]
     detail = [item for item in evidence if not item.decides]
     shown = deciding if view.verbose else deciding[:ROWS]
+    say = view.say
     if not evidence:
-        return [heading("Evidence", "nothing was tested")]
-    parts: list[RenderableType] = [heading("Evidence", "tests that the verdict rests on")]
-    parts.append(_table(shown, view) if shown else Text("  none"))
+        return [heading(say("evidence.title"), say("terminal.evidence.none"))]
+    parts: list[RenderableType] = [heading(say("evidence.title"), say("terminal.evidence"))]
+    parts.append(_table(shown, view) if shown else Text("  " + say("terminal.none")))
     if len(shown) < len(deciding):
-        parts.append(view.more(len(deciding) - len(shown), "tests"))
+        parts.append(view.more(len(deciding) - len(shown), say("terminal.tests")))
     if detail and view.verbose:
-        parts += [heading("Detail", "per tensor; decides nothing by itself"), _table(detail, view)]
+        parts += [heading(say("terminal.detail"), say("terminal.detail.about")), _table(detail, view)]
     elif detail:
-        parts.append(view.more(len(detail), "measured per tensor"))
+        parts.append(view.more(len(detail), say("terminal.detail_tests")))
     return parts
 
 
 def _table(evidence: Sequence[Evidence], view: View) -> RenderableType:
     """One row a test under a row for its signal; `matched` counts the units whose best match is their counterpart."""
-    table = view.table(*_COLUMNS, right=_NUMBERS)
+    figures = [view.say(key) for key in _NUMBERS]
+    table = view.table(view.say("terminal.signal"), *figures, view.say("evidence.status"), right=figures)
     signals = list(dict.fromkeys(item.signal for item in evidence))
     for signal in signals:
         title = view.name(signal)
@@ -57,5 +58,5 @@ def _cells(item: Evidence, view: View) -> list[Text]:
         Text(numbers.cosine(item.effect)),
         Text(numbers.cosine(item.min_detectable)),
         Text(numbers.logarithm(item.log10_p)),
-        Text(str(item.status)),
+        Text(view.say(f"status.{item.status}")),
     ]

@@ -37,6 +37,9 @@ def fingerprint_report(summary: FingerprintSummary, view: View) -> list[Renderab
     digests = "of all values" if summary.whole else "of samples (--full takes those of all values)"
     facts.add_row(Text("digests"), Text(digests))
     facts.add_row(Text("read"), Text(f"{numbers.size(summary.bytes_read)} of {numbers.size(summary.bytes_total)}"))
+    if summary.requests:
+        fetched = f"{numbers.size(summary.bytes_fetched)} in {summary.requests} requests"
+        facts.add_row(Text("fetched"), Text(fetched))
     title = view.name(summary.reference)
     title.stylize("bold")
     return [title, facts]

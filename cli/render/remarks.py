@@ -22,12 +22,13 @@ def claims_section(claims: Sequence[Claim], view: View) -> list[RenderableType]:
     shown = [claim for claim in claims if view.verbose or claim.agrees is False]
     if not shown:
         return []
-    table = view.table("claim", "A", "B", "agrees")
+    say = view.say
+    table = view.table(say("claims.name"), "A", "B", say("claims.agrees"))
     for claim in shown:
-        agrees = {True: "yes", False: "no", None: "not comparable"}[claim.agrees]
+        agrees = say({True: "claims.yes", False: "claims.no", None: "claims.open"}[claim.agrees])
         table.add_row(view.name(claim.name), view.value(claim.a), view.value(claim.b), Text(agrees))
-    title = "all metadata" if view.verbose else "metadata that disagrees"
-    return [heading("Claims", f"{title}; none of it decides"), table]
+    about = "terminal.claims.all" if view.verbose else "terminal.claims.differ"
+    return [heading(say("claims.title"), say(about)), table]
 
 
 def findings_section(sides: Mapping[str, Sequence[FindingEntry]], view: View) -> list[RenderableType]:
@@ -40,8 +41,8 @@ def findings_section(sides: Mapping[str, Sequence[FindingEntry]], view: View) ->
             line.append_text(view.name(finding.subject)).append(": ").append_text(view.prose(finding.message))
             lines.append(Padding.indent(line, 2))
         if len(shown) < len(findings):
-            lines.append(view.more(len(findings) - len(shown), f"about {side}" if side else "findings"))
-    return [heading("Findings"), *lines] if lines else []
+            lines.append(view.more(len(findings) - len(shown), view.say("terminal.findings")))
+    return [heading(view.say("terminal.findings.title")), *lines] if lines else []
 
 
 def not_measured_section(entries: Sequence[NotMeasured], view: View) -> list[RenderableType]:
@@ -59,17 +60,18 @@ def not_measured_section(entries: Sequence[NotMeasured], view: View) -> list[Ren
         for entry in subjects:
             lines.append(Padding.indent(view.name(entry.signal).append("  ").append_text(view.name(entry.subject)), 6))
         if len(subjects) < len(group):
-            lines.append(Padding.indent(view.more(len(group) - len(subjects), "for this reason"), 4))
+            lines.append(Padding.indent(view.more(len(group) - len(subjects), view.say("terminal.for_reason")), 4))
     if len(shown) < len(ordered):
-        lines.append(view.more(len(ordered) - len(shown), "reasons"))
-    return [heading("Not measured"), *lines] if lines else []
+        lines.append(view.more(len(ordered) - len(shown), view.say("terminal.reasons")))
+    return [heading(view.say("open.title")), *lines] if lines else []
 
 
 def footer(run: Run, view: View) -> list[RenderableType]:
     """What the run cost, and which version made it."""
     share = f" ({numbers.percent(run.bytes_read / run.bytes_total)})" if run.bytes_total else ""
-    read = f"read {numbers.size(run.bytes_read)} of {numbers.size(run.bytes_total)}{share}"
+    say = view.say
+    read = say("terminal.read", read=numbers.size(run.bytes_read), total=numbers.size(run.bytes_total), share=share)
     if run.requests:
-        read += f", {numbers.size(run.bytes_fetched)} fetched in {run.requests} requests,"
-    line = Text(f"\n{read} in {run.seconds:.1f} s, provenance ", style="dim")
-    return [line.append_text(view.name(run.version))]
+        read += say("terminal.fetched", bytes=numbers.size(run.bytes_fetched), requests=run.requests)
+    cost = say("terminal.cost", read=read, seconds=f"{run.seconds:.1f}", version=view.name(run.version))
+    return [Text(f"\n{cost}", style="dim")]

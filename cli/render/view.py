@@ -1,16 +1,18 @@
-"""How a report is to look: its level of detail and its glyphs."""
+"""How a report is to look: its level of detail, its glyphs and its language."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from cli.screen import Screen
 from provenance.escaping import NAME_LIMIT, prose, visible
+from provenance.messages import Messages, messages
 from provenance.reports.values import spelled
 
 _ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -19,10 +21,17 @@ _ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Detail and glyphs of one report. All text from files passes through `name`, `value` or `prose`."""
+    """Detail, glyphs and language of one report. All text from files passes through `name`, `value` or `prose`."""
 
     verbose: bool = False
     ascii_only: bool = False
+    say: Messages = field(default_factory=messages)
+
+    @classmethod
+    def on(cls, screen: Screen, *, verbose: bool, language: str) -> Self:
+        """A report for `screen`, in English where that shows nothing but ASCII."""
+        say = messages("en" if screen.ascii_only else language)
+        return cls(verbose=verbose, ascii_only=screen.ascii_only, say=say)
 
     def name(self, text: str, *, limit: int = NAME_LIMIT) -> Text:
         """A name from a file, made visible."""
@@ -63,7 +72,7 @@ class View:
 
     def more(self, count: int, things: str) -> Text:
         """The line that stands for what a capped list leaves out."""
-        return Text(f"  and {count} more {things} (-v shows all)", style="dim")
+        return Text("  " + self.say("terminal.more", count=count, things=things), style="dim")
 
 
 def heading(title: str, remark: Text | str = "") -> Text:

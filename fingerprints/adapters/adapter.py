@@ -16,6 +16,7 @@ from fingerprints.adapters.low_rank import LowRank
 from fingerprints.adapters.names import MARKS, AdapterName, parse_name
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.readers.quoting import listed, quoted
+from fingerprints.recorded_checkpoint import unrecorded
 
 ADAPTERS: Final[tuple[AdapterKind, ...]] = (LowRank(), LearnedVectors())
 """Every kind of adapter, in the order in which they are asked."""
@@ -123,7 +124,8 @@ def read_adapter(checkpoint: Checkpoint) -> Adapter | None:
     if not marked and not by_name:
         return None
     config = read_adapter_config(checkpoint.origin.path)
-    configs = checkpoint.configs if isinstance(checkpoint, JoinedCheckpoint) else {}
+    joined = unrecorded(checkpoint)
+    configs = joined.configs if isinstance(joined, JoinedCheckpoint) else {}
     config = next((each for each in configs.values() if each.values), config)
     names = {name: parse_name(name) for name in checkpoint.tensors}
     found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))

@@ -2,6 +2,7 @@
 
 from fingerprints.fingerprint.file import FORMAT, VERSION, decode, encode, is_fingerprint
 from fingerprints.fingerprint.fingerprint import AxisPrint, Fingerprint, Seen, VectorPrint
+from fingerprints.fingerprint.grade import Grade
 from fingerprints.fingerprint.measuring import measure_fingerprints
 from fingerprints.fingerprint.opened import FingerprintCheckpoint, open_model
 from fingerprints.fingerprint.taking import take_fingerprint
@@ -12,6 +13,7 @@ __all__ = [
     "AxisPrint",
     "Fingerprint",
     "FingerprintCheckpoint",
+    "Grade",
     "Seen",
     "VectorPrint",
     "decode",

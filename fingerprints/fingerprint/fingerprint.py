@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from fingerprints.ordering import Order
 from fingerprints.sampling import Ints
 
 SPREAD = 32
+_LAYERS = re.compile(r"layers=\d+&")
 PRECISIONS = ("F32", "F16", "BF16")
 """Digests are taken of values as they are and rounded to the narrower types, so that a cast is no difference."""
 
@@ -112,7 +114,7 @@ class Fingerprint:
     vectors : tuple of VectorPrint
         Gains and biases.
     method : str
-        How all that was taken; only fingerprints of one method are compared.
+        How all that was taken; only fingerprints of one `scheme` are compared.
     claims : mapping
         What metadata said: reference, format, configuration, licence, revision. No evidence, and no part of `content`.
     """
@@ -142,6 +144,11 @@ class Fingerprint:
             whole.update(vector.name.encode() + vector.positions.tobytes() + vector.values.tobytes())
             whole.update(vector.spread.tobytes())
         return whole.hexdigest()
+
+    @property
+    def scheme(self) -> str:
+        """The method but for the number of layers: what is in two fingerprints of one scheme is comparable."""
+        return _LAYERS.sub("", self.method)
 
     @cached_property
     def axis_of(self) -> Mapping[tuple[str, int], AxisPrint]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError
 from fingerprints.fingerprint.digests import SAMPLED, WHOLE, value_digests
 from fingerprints.fingerprint.fingerprint import SPREAD, AxisPrint, Fingerprint, Seen, VectorPrint
+from fingerprints.fingerprint.grade import Grade
 from fingerprints.fingerprint.projection import WIDTH, project
 from fingerprints.gains import GainBook
 from fingerprints.inventory import take_inventory
@@ -29,10 +31,10 @@ from fingerprints.values import widened
 from fingerprints.wiring import is_position_table
 
 LAYERS = 10
+SCAN_LAYERS = 3
 ROWS = 96
 ENTRIES = 512
 SPARSE = 0.02
-METHOD = f"fingerprint/v1?layers={LAYERS}&rows={ROWS}&entries={ENTRIES}&signs={WIDTH}"
 _READS_NORM = ("ffn_gate", "ffn_up", "ffn_gate_up")
 
 
@@ -49,6 +51,7 @@ def take_fingerprint(
     checkpoint: Checkpoint,
     *,
     whole: bool,
+    grade: Grade = Grade.FULL,
     claims: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Fingerprint:
@@ -57,20 +60,26 @@ def take_fingerprint(
     Parameters
     ----------
     checkpoint : Checkpoint
-        Read at 96 rows of each matrix of at most 10 layers, and at their gains and biases.
+        Read at 96 rows of each matrix of some layers, and at their gains and biases.
     whole : bool
         Read everything once, for digests of all values.
+    grade : Grade
+        How many layers are read; three at `SCAN`, which are among the ten.
     claims : mapping, optional
         Plain data to keep beside the evidence.
     advance : callable
         Told how many tensors are done.
     """
     anatomy = build_anatomy(checkpoint)
-    inventory = take_inventory(anatomy, checkpoint)
     pairs = [Pair(a=part, b=part, basis=PairBasis.NAME) for part in anatomy.parts.values()]
     plans = plan_axes(pairs, anatomy, anatomy)
     closed = {pair.a.name: AxisPlan(tests=()) for pair in pairs}
     chosen, _ = select(pairs, closed, LAYERS)
+    fewest, _ = select(chosen, closed, SCAN_LAYERS)
+    among = {pair.a.name for pair in fewest}
+    # What was learned is told by tensors and rows that every grade reads anyway.
+    inventory = take_inventory(anatomy, checkpoint, rows=partial(block, count=ROWS), among=among)
+    chosen = fewest if grade is Grade.SCAN else chosen
     sampled = {pair.a.name for pair in chosen if pair.a.name in inventory.learned}
     gains = GainBook(anatomy, checkpoint)
     seen: dict[str, Seen] = {}
@@ -98,9 +107,15 @@ def take_fingerprint(
         seen=seen,
         axes=tuple(axes),
         vectors=tuple(vectors),
-        method=METHOD,
+        method=method_of(grade),
         claims=dict(claims or {}),
     )
+
+
+def method_of(grade: Grade) -> str:
+    """How fingerprints of a grade are taken."""
+    layers = SCAN_LAYERS if grade is Grade.SCAN else LAYERS
+    return f"fingerprint/v1?layers={layers}&rows={ROWS}&entries={ENTRIES}&signs={WIDTH}"
 
 
 def _with_whole(seen: Seen, digests: bytes) -> Seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fingerprints.fingerprint import open_model
@@ -53,14 +54,17 @@ def identify(
     started = time.monotonic()
     options, progress = options or IdentifyOptions(), progress or Silent()
     with Hub() as hub, open_model(hub.locate(model), variant=options.variant) as checkpoint:
-        side = printed(fingerprint_of(checkpoint, progress=progress), checkpoint.origin)
+        side = printed(fingerprint_of(checkpoint, grade=options.grade, progress=progress), checkpoint.origin)
         digest = f"fingerprint:blake2b:{side.fingerprint.content}"
         summary = summarise_side(side.side, digest if side.fingerprint.whole else digest_of(checkpoint, whole=False))
         progress.stage("looking for known architectures")
         layouts = known_layouts(side)
         search = None if library is None else Search(checkpoint, side, library, options, progress)
         found = [] if search is None else search.run()
-    near = geometry.closest([each.path for each in found]) if found else []
+    found.sort(key=lambda each: (_order(each.candidate), -(each.candidate.effect or 0.0), each.candidate.name))
+    # What shares trained weights is closer than what has only its beginning in common.
+    strong = [each for each in found if each.candidate.relation is not Relation.COMMON_ORIGIN] or found
+    near = geometry.closest([each.path for each in strong], partial(_between, strong))
     order = [*near, *(place for place in range(len(found)) if place not in near)]
     ranked = [found[place] for place in order]
     candidates = _with_ways(ranked, len(near))[: options.top]
@@ -92,10 +96,15 @@ def _with_ways(ranked: Sequence[Found], near: int) -> tuple[Candidate, ...]:
     first, shown = ranked[0], [each.candidate for each in ranked[:near]]
     behind = sorted(ranked[near:], key=lambda each: (_order(each.candidate), each.candidate.name))
     for each in behind:
-        between, _ = observe(each.side, first.side, alpha=ALPHA)
-        through = geometry.leads_through(first.path, geometry.path_of(between), each.path)
+        through = geometry.leads_through(first.path, _between((each, first), 0, 1), each.path)
         shown.append(replace(each.candidate, through=first.candidate.name if through else None))
     return tuple(shown)
+
+
+def _between(found: Sequence[Found], one: int, other: int) -> geometry.Path:
+    """The path between two candidates."""
+    observed, _ = observe(found[one].side, found[other].side, alpha=ALPHA)
+    return geometry.path_of(observed)
 
 
 def _order(candidate: Candidate) -> tuple[bool, bool, float]:

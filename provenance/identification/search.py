@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import AuditError
+from fingerprints.fingerprint import Grade
 from fingerprints.fingerprint.retrieval import RetrievalTable
-from provenance.comparison import compare
-from provenance.fingerprint_comparison import KINDS, RELATED, Printed, observe
+from provenance.fingerprint_comparison import KINDS, RELATED, Printed, doubt, observe
 from provenance.identification import geometry
+from provenance.identification.at_hand import AtHand
 from provenance.identification.layouts import layout_of
 from provenance.identification.result import Candidate, Layout
 from provenance.library import Entry, Library
 from provenance.library.library import retrieval
 from provenance.observation import Observation
 from provenance.options import ALPHA, Options, Progress
-from provenance.result import NotMeasured, Result
+from provenance.result import NotMeasured, Relation, Result
 
 TOP = 10
 LIKELY = 0.25
@@ -27,13 +27,13 @@ LIKELY = 0.25
 FEWEST_TESTED, MOST_TESTED = 4, 24
 MOST_NAMED = 1000
 ALIKE = 3
-"""Entries of the same shapes whose weights, where they are at hand, are searched for disguised copies."""
+"""Entries of the same shapes that are tested whatever they score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifyOptions:
     """`top` candidates are listed; `weights` are read where the library knows where they lie; `alpha` is divided by the
-    number of entries searched.
+    number of entries searched; `grade` says how much of a model is sampled.
     """
 
     top: int = TOP
@@ -41,6 +41,7 @@ class IdentifyOptions:
     alpha: float = ALPHA
     variant: str | None = None
     threads: int | None = None
+    grade: Grade = Grade.FULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,13 @@ class Search:
         self.library, self.options, self.progress = library, options, progress
         self.contents, self.table = library.table()
         self.query = retrieval(side)
+        self.scores = self.table.scores(self.query)
         self.searched = len(self.contents)
         self.tested = 0
         self.not_measured: list[NotMeasured] = []
+        self.same = self._same_shapes()
         self.layouts = self._alike_layouts()
+        self._doubtful: dict[str, NotMeasured] = {}
 
     @property
     def alpha(self) -> float:
@@ -76,7 +80,7 @@ class Search:
 
     def run(self) -> list[Found]:
         """Related entries, in no order."""
-        places = likely(self.table, self.table.scores(self.query), self.query.shapes)
+        places = likely(self.table, self.scores, self.query.shapes)
         entries = {entry.content: entry for entry in self.library.database.entries([self.contents[i] for i in places])}
         self.progress.stage("testing candidates", len(places))
         found: list[Found] = []
@@ -86,7 +90,9 @@ class Search:
             if entry is not None and (related := self._tested(entry)) is not None:
                 found.append(related)
         if self.options.weights:
-            found = self._with_weights(found, list(entries.values()))
+            found = self._with_weights(found)
+        if not found:
+            self.not_measured += self._doubtful.values()
         return found
 
     def _tested(self, entry: Entry) -> Found | None:
@@ -98,86 +104,57 @@ class Search:
         self.tested += 1
         observed, judgement = observe(side, self.side, alpha=self.alpha)
         if judgement.ruling.relation not in RELATED:
+            if judgement.ruling.relation is Relation.INCONCLUSIVE and entry.content in self.same:
+                reason = doubt(observed.pairing, side, self.side) or judgement.ruling.reason
+                self._doubtful[entry.content] = NotMeasured(signal="disguise", subject=entry.name, reason=reason)
             return None
         path = geometry.path_of(observed)
-        candidate = Candidate(
-            name=entry.name,
-            names=entry.names,
-            family=entry.family,
-            licence=entry.licence,
-            parents=entry.parents,
-            relation=judgement.ruling.relation,
+        candidate = replace(
+            _candidate(entry, path, judgement.ruling.relation),
             kinds=tuple(kind for find in KINDS if (kind := find(observed, judgement)) is not None),
             log10_p=judgement.strength.log10_p,
             effect=judgement.strength.effect,
-            distance=path.distance,
-            equal=path.equal,
-            through=None,
-            basis="fingerprints",
             clause=judgement.ruling.clause,
         )
         return Found(entry=entry, side=side, observed=observed, candidate=candidate, path=path)
 
-    def _with_weights(self, found: list[Found], entries: list[Entry]) -> list[Found]:
+    def _with_weights(self, found: list[Found]) -> list[Found]:
         """Confirm candidates by their weights where these are at hand; without any, look for disguised copies."""
+        hand = AtHand(
+            self.checkpoint,
+            self.side,
+            self.library,
+            Options(alpha=self.alpha, threads=self.options.threads),
+            self.progress,
+        )
         ranked = sorted(found, key=lambda each: (each.path.distance is None, each.path.distance or 0.0))
         confirmed = []
         for each in ranked[: self.options.top]:
-            result = self._compared(each.entry)
+            result = hand.compared(each.entry)
             if result is None:
                 confirmed.append(each)
             elif result.verdict.relation in RELATED:
                 confirmed.append(replace(each, candidate=_by_weights(each.candidate, result)))
         confirmed += ranked[self.options.top :]
-        if confirmed:
-            return confirmed
-        alike = [entry for entry in entries if entry.content in self._same_shapes()][:ALIKE]
-        for entry in alike:
-            result = self._compared(entry)
-            if result is None or result.verdict.relation not in RELATED:
-                continue
-            side = self.library.read(entry.content)
-            observed, _ = observe(side, self.side, alpha=self.alpha)
-            bare = Candidate(
-                name=entry.name,
-                names=entry.names,
-                family=entry.family,
-                licence=entry.licence,
-                parents=entry.parents,
-                relation=result.verdict.relation,
-                kinds=(),
-                log10_p=None,
-                effect=None,
-                distance=None,
-                equal=0,
-                through=None,
-                basis="weights",
-                clause="",
-            )
-            path = geometry.Path(changes={}, equal=0)
-            confirmed.append(
-                Found(entry=entry, side=side, observed=observed, candidate=_by_weights(bare, result), path=path)
-            )
+        if not confirmed:
+            confirmed = [self._disguised(*each) for each in hand.disguised(self.same)]
+            self._doubtful = {key: each for key, each in self._doubtful.items() if key not in hand.known}
+        self.not_measured += hand.not_measured
         return confirmed
 
-    def _compared(self, entry: Entry) -> Result | None:
-        """A comparison of the weights themselves; None where they are not at hand, on either side."""
-        place = next((source for source in entry.sources if source and Path(source).exists()), None)
-        if place is None or self.checkpoint.origin.format == "fingerprint":
-            return None
-        self.progress.stage(f"reading {entry.name}")
-        try:
-            return compare(
-                place,
-                self.checkpoint.origin.path,
-                Options(alpha=self.alpha, threads=self.options.threads),
-            )
-        except AuditError as error:
-            self.not_measured.append(NotMeasured(signal="weights", subject=entry.name, reason=error.message))
-            return None
+    def _disguised(self, entry: Entry, result: Result) -> Found:
+        """A relative that only its weights show; how far it is, they do not tell."""
+        side = self.library.read(entry.content)
+        observed, _ = observe(side, self.side, alpha=self.alpha)
+        path = geometry.Path(changes={}, equal=0)
+        candidate = _by_weights(_candidate(entry, path, result.verdict.relation), result)
+        return Found(entry=entry, side=side, observed=observed, candidate=candidate, path=path)
 
-    def _same_shapes(self) -> set[str]:
-        return {content for content, shapes in zip(self.contents, self.table.shapes, strict=True) if self._fits(shapes)}
+    def _same_shapes(self) -> list[str]:
+        """Contents of entries with the same shapes, by their scores."""
+        alike = [place for place, shapes in enumerate(self.table.shapes) if self._fits(shapes)]
+        alike.sort(key=lambda place: (-self.scores[place], place))
+        return [self.contents[place] for place in alike]
 
     def _fits(self, shapes: str) -> bool:
         return shapes == self.query.shapes
@@ -233,6 +210,26 @@ def likely(table: RetrievalTable, scores: np.ndarray, shapes: str) -> list[int]:
     return list(dict.fromkeys([*chosen, *alike[:ALIKE]]))
 
 
+def _candidate(entry: Entry, path: geometry.Path, relation: Relation) -> Candidate:
+    """What a library knows of an entry, and how far it is; the rest is not known yet."""
+    return Candidate(
+        name=entry.name,
+        names=entry.names,
+        family=entry.family,
+        licence=entry.licence,
+        parents=entry.parents,
+        relation=relation,
+        kinds=(),
+        log10_p=None,
+        effect=None,
+        distance=path.distance,
+        equal=path.equal,
+        through=None,
+        basis="fingerprints",
+        clause="",
+    )
+
+
 def _by_weights(candidate: Candidate, result: Result) -> Candidate:
     verdict = result.verdict
     return replace(
@@ -241,6 +238,7 @@ def _by_weights(candidate: Candidate, result: Result) -> Candidate:
         kinds=verdict.kinds,
         log10_p=verdict.log10_p,
         effect=verdict.effect,
+        distance=0.0 if verdict.relation is Relation.IDENTICAL else candidate.distance,
         basis="weights",
         clause=verdict.clause,
     )

@@ -37,11 +37,18 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
 
 def _copied_in_part(observed: Observation, judgement: Judgement) -> bool:
     """Whether all that the two have in common is equal, and either side has more than tables of tokens besides."""
-    if observed.structural or not observed.dependent_tensors or observed.dependent_tensors != observed.equal_tensors:
+    if observed.structural or observed.adopted is not None:
+        return False
+    if not observed.dependent_tensors or observed.dependent_tensors != observed.equal_tensors:
         return False
     covered = judgement.strength.covered
+    unturned = {pair.a.name: pair.b.name for pair in observed.pairing.pairs if pair.a.name in observed.unturned_tensors}
     return all(
-        _other_share(side, names) >= BESIDES for side, names in ((observed.a, covered.a), (observed.b, covered.b))
+        _other_share(side, names) >= BESIDES
+        for side, names in (
+            (observed.a, covered.a | unturned.keys()),
+            (observed.b, covered.b | set(unturned.values())),
+        )
     )
 
 

@@ -28,6 +28,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         name
         for name, item in observed.measured.items()
         if name not in observed.dependent_tensors
+        and name not in observed.unturned_tensors
         and len(item.pair.a.shape) > 1
         and item.pair.a.axes[:1] != ("vocabulary",)
         and _is_head(item.pair.a, observed.a.inventory.learned)

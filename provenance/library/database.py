@@ -176,6 +176,17 @@ class Database:
         ]
         return sorted(found, key=lambda entry: (entry.name, entry.content))
 
+    def at_hand(self, parameters: int, most: int) -> list[Entry]:
+        """Entries whose weights lay somewhere, those nearest in size first."""
+        with self._told():
+            rows = self._connection.execute(
+                "SELECT content FROM entries WHERE content IN (SELECT content FROM names WHERE source <> '')"
+                " ORDER BY abs(parameters - ?), content LIMIT ?",
+                (parameters, most),
+            ).fetchall()
+        order = {content: place for place, (content,) in enumerate(rows)}
+        return sorted(self.entries(list(order)), key=lambda entry: order[entry.content])
+
     def table(self) -> tuple[tuple[str, ...], RetrievalTable]:
         """Retrieval features of all entries, in the order of `contents`."""
         with self._told():

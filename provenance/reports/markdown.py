@@ -36,7 +36,7 @@ def encode(result: Result, presentation: Presentation) -> str:
     say, verdict = presentation.say, result.verdict
     blocks: list[str] = [
         f"## {say('page.title')}: {_text(wording.headline(verdict, say))}",
-        "\n".join(f"> {line}" for line in (_text(verdict.summary), "", *map(_text, wording.statement(result, say)))),
+        "\n".join(f"> {line}" for line in _quotable(result, say)),
         _table((say("label.sides"), "A", "B"), _sides(result.a, result.b, say)),
         _table((say("label.verdict"), ""), _facts(result, say)),
         f"### {say('kinds.title')}",
@@ -53,6 +53,15 @@ def encode(result: Result, presentation: Presentation) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def _quotable(result: Result, say: Messages) -> Iterable[str]:
+    """The summary, the record where that is in another language, and sentences that stand alone."""
+    yield _text(wording.summary(result, say))
+    yield ""
+    if wording.is_translated(say):
+        yield from (_text(f"{say('summary.recorded')} {result.verdict.summary}"), "")
+    yield from map(_text, wording.statement(result, say))
+
+
 def _facts(result: Result, say: Messages) -> Iterable[Sequence[str]]:
     verdict = result.verdict
     yield say("label.relation"), _code(verdict.relation)
@@ -61,7 +70,7 @@ def _facts(result: Result, say: Messages) -> Iterable[Sequence[str]]:
     yield say("label.effect"), _text(wording.effect(verdict, say))
     yield say("label.coverage"), _text(wording.coverage(verdict, say))
     yield say("label.clause"), _text(verdict.clause)
-    for label, value in (("label.scope", verdict.scope), ("label.basis", verdict.basis)):
+    for label, value in (("label.scope", wording.scope(verdict, say)), ("label.basis", verdict.basis)):
         if value is not None:
             yield say(label), _text(value)
 
@@ -77,7 +86,9 @@ def _kinds(kinds: Sequence[Kind], say: Messages) -> str:
     lines = []
     for kind in kinds[:MOST_ROWS]:
         parameters = [f"{_code(key)} {_code(spelled(value))}" for key, value in kind.parameters.items()]
-        lines.append(f"- {_code(kind.kind)}" + (": " + ", ".join(parameters) if parameters else ""))
+        words = wording.kind_words(kind, say)
+        named = _code(kind.kind) + (f" ({_text(words)})" if words else "")
+        lines.append(f"- {named}" + (": " + ", ".join(parameters) if parameters else ""))
     return "\n".join(lines) or _text(say("kinds.none"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fingerprints.fingerprint import Grade
+from fingerprints.readers.mount import revision_of
 from provenance.comparison import compare
 from provenance.identification import Candidate, IdentifyOptions, identify
 from provenance.library import Library
@@ -15,12 +17,15 @@ from provenance.scan.relatives import Relative, Relatives, corrected
 def indexed_relatives(place: str | Path, library: Library, options: Options) -> Relatives:
     """Identify a target, and compare it with the closest model itself where that is at hand.
 
+    Of a target on the Hub a fingerprint of scan grade is taken.
+
     Raises
     ------
     AuditError
         When the target or the library cannot be used.
     """
-    found = identify(place, library, IdentifyOptions(alpha=options.alpha, threads=options.threads))
+    grade = Grade.FULL if revision_of(Path(place)) is None else Grade.SCAN
+    found = identify(place, library, IdentifyOptions(alpha=options.alpha, threads=options.threads, grade=grade))
     read = 0
     relatives = []
     for rank, candidate in enumerate(found.candidates):

@@ -86,6 +86,21 @@ def test_kinds_are_right_when_all_are_named_and_no_other(true, found, packaging,
 @pytest.mark.parametrize(
     ("true", "found", "mark"),
     [
+        (["fine_tune"], ["fine_tune"], None),
+        (["fine_tune", "quantised"], ["quantised"], Mark.RIGHT),
+        (["fine_tune", "quantised"], ["fine_tune"], Mark.WRONG),
+        (["moe_upcycled", "fine_tune"], [], Mark.OPEN),
+        (["quantised", "renamed"], ["quantised"], None),
+    ],
+)
+def test_of_a_chain_the_first_operation_beyond_training_is_the_main_one(true, found, mark):
+    answer = said("derived", kinds=tuple({"kind": kind} for kind in found))
+    assert Scored(pair=pair(kinds=tuple({"kind": kind} for kind in true)), trial=answer).main_kind is mark
+
+
+@pytest.mark.parametrize(
+    ("true", "found", "mark"),
+    [
         ("a_to_b", "a_to_b", Mark.RIGHT),
         ("a_to_b", "b_to_a", Mark.WRONG),
         ("a_to_b", "undirected", Mark.OPEN),
@@ -143,6 +158,15 @@ def test_every_sibling_has_the_same_base_and_is_no_ancestor():
         assert pairs.ancestors(a) == pairs.ancestors(b)
         assert b not in derive.with_parents([a])
         assert a not in derive.with_parents([b])
+
+
+def test_directions_are_counted_by_what_decides_them():
+    pruned = {"kind": "pruned_depth", "parameters": {"child": "b"}}
+    answers = [
+        Scored(pair=pair(direction="a_to_b"), trial=said("derived", direction=way, kinds=(pruned,)))
+        for way in ("a_to_b", "b_to_a", "undirected")
+    ]
+    assert [row[:3] for row in tables.directions(answers).rows] == [("pruned_depth", "2", "1")]
 
 
 def test_tables_count_what_was_said():
@@ -217,9 +241,9 @@ def test_peers_are_scored_on_both_kinds_of_pairs():
 def test_the_document_holds_the_tables_and_no_unfilled_place(tmp_path):
     grid = Grid(title="A table", columns=("a", "b"), rows=[("x|y", "<b>"), ("1", "2")])
     check = Check(name="rule", observed="3", required="0", passed=False)
-    outcomes = [Outcome(part=part, checks=[check], grids=[grid]) for part in ("lineage", "lengths", "peers")]
+    outcomes = [Outcome(part=part, checks=[check], grids=[grid]) for part in ("lineage", "merges", "lengths", "peers")]
     text = document.write(outcomes, tmp_path / "benchmark.md").read_text()
-    assert text.count("### A table") == 3
+    assert text.count("### A table") == 4
     assert "| x\\|y | &lt;b> |" in text
     assert "**missed**" in text
     assert "$" not in text

@@ -26,6 +26,11 @@ def test_a_fingerprint_is_written_and_stands_for_its_checkpoint(tmp_path: Path, 
     assert told["whole"] is True
     assert run(["compare", str(target), str(EXAMPLES / "tuned"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"]["relation"] == "derived"
+    small = tmp_path / "small.safetensors"
+    assert run(["fingerprint", str(EXAMPLES / "base"), "-o", str(small), "--scan-grade", "--json"]) == 0
+    assert "layers=3" in json.loads(capsys.readouterr().out)["method"]
+    assert run(["compare", str(small), str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"]["relation"] == "identical"
     assert run(["fingerprint", str(EXAMPLES / "base"), "-o", str(tmp_path / "base.bin")]) == 2
     assert "-o base.safetensors" in capsys.readouterr().err
 

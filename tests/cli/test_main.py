@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from cli.main import run
 from fingerprints.errors import CorruptCheckpoint
 from provenance.options import Options, Sided
-from provenance.result import Relation, to_json
+from provenance.result import SCHEMA_VERSION, Relation, to_json
 from tests.inspections import inspection
 from tests.results import RESULTS, derived, hostile
 
@@ -261,8 +263,20 @@ def test_inspect_prints_text_or_json_and_writes_files(capsys, tmp_path: Path) ->
 
 def test_version_names_the_program_and_what_computes(capsys) -> None:
     assert run(["--version"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["provenance", "python", "numpy", "torch"]
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    versions = dict(lines)
+    assert next(iter(versions)) == "provenance"
+    assert versions["python"] == platform.python_version()
+    for library in ("numpy", "scipy", "torch", "safetensors", "gguf", "ml_dtypes", "huggingface_hub"):
+        assert versions[library] == importlib.metadata.version(library)
+    assert versions["result-schema"] == str(SCHEMA_VERSION)
+
+
+def test_version_says_which_extras_are_missing(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("provenance.version.EXTRAS", {"fast": "no-such-library"})
+    monkeypatch.setattr("cli.version.EXTRAS", {"fast": "no-such-library"})
+    assert run(["--version"]) == 0
+    assert "no-such-library not installed (extra: fast)\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["inspect", "--help"]])

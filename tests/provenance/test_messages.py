@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import cli
 import provenance
 from fingerprints.errors import UsageError
 from provenance.messages import LANGUAGES, messages
 from provenance.result import ArchitectureRelation, Direction, Relation, Status
+from provenance.verification import Agreement
 
 PLACES = Path(provenance.__file__).parent
 
@@ -34,9 +36,19 @@ def test_chinese_is_chinese() -> None:
     assert same == ["picture.z", "evidence.p"]
 
 
+def kinds() -> set[str]:
+    """Every kind that a result can name: those that `docs/verdicts.md` explains."""
+    text = (PLACES.parent / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    rows = [line for line in text.partition("## Kinds")[2].splitlines() if line.startswith("| `")]
+    return {kind for row in rows for kind in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+
+
 def test_every_text_is_used() -> None:
     used = "".join(
-        path.read_text() for path in PLACES.rglob("*") if path.suffix in (".py", ".html") and "data" not in path.parts
+        path.read_text()
+        for place in (PLACES, Path(cli.__file__).parent)
+        for path in place.rglob("*")
+        if path.suffix in (".py", ".html") and "data" not in path.parts
     )
     keys = set(messages("en").texts)
     composed = (
@@ -47,6 +59,9 @@ def test_every_text_is_used() -> None:
         | {f"status.{word}" for word in Status}
         | {f"reading.{word}" for word in ("p", "effect", "z", "coverage")}
         | {"effect.floor", "effect.none.floor"}
+        | {f"summary.{word}" for word in (Relation.COMMON_ORIGIN, Relation.INDEPENDENT, Relation.INCONCLUSIVE)}
+        | {f"terminal.{word}" for word in (*Agreement, "only_a", "only_b", "patterns_a", "patterns_b")}
+        | {f"kind.{kind}" for kind in kinds()}
     )
     assert {key for key in keys if not re.search(rf"[\"']{re.escape(key)}[\"']", used)} <= composed
     assert composed - keys == {"headline.derived.undirected"}

@@ -70,7 +70,6 @@ def shortened(family_name: str, suffix: str, layers: Sequence[int], *, healed: b
         tool="transformers" if healed else "safetensors",
         parents=(f"{family_name}-0",),
         make=make,
-        covered=False,
     )
 
 

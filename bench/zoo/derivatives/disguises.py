@@ -59,8 +59,8 @@ EVERYTHING = {
     "mixtral": (by.permute_experts, *DECODER, by.shift_head, by.permute_vocabulary),
 }
 
-HIDING = {by.permute_residual, by.flip_residual, by.rotate_residual, by.permute_channels, by.insert_layers}
-"""What the signals of today do not see through: the residual stream, or the layers, in another order."""
+HIDING = {by.permute_channels}
+"""What the signals of today do not see through."""
 
 SIMPLE: Mapping[str, tuple[Symmetry, ...]] = {
     "neurons": (by.permute_neurons,),

@@ -73,7 +73,6 @@ def laundered(
     dtype: torch.dtype,
     quantised: bool = False,
     shards: int = 1,
-    covered: bool = False,
 ) -> Derivation:
     """The fine-tune of a family's seed 0: disguised, rounded, renamed and cut into shards, each where asked for."""
     full = f"{family.name}-{name}"
@@ -106,7 +105,6 @@ def laundered(
         tool="torch",
         parents=(f"{family.name}-tuned",),
         make=make,
-        covered=covered,
     )
 
 
@@ -126,7 +124,6 @@ DERIVATIONS = (
         "renamed, resharded, cast",
         dtype=torch.float16,
         shards=3,
-        covered=True,
     ),
     laundered("laundered", FAMILIES["bert"], "permuted, renamed", PERMUTED, dtype=torch.bfloat16),
 )

@@ -178,14 +178,12 @@ def merged(name: str, recipe: Recipe) -> Derivation:
         details = {"recipe": complete, "seed": SEED, "loss": loss(loaded(target, family), family)}
         return replace(truth(recipe), details=details)
 
-    deeper = any(kind["kind"] != "merged" for kind in truth(recipe).kinds)
     return Derivation(
         name=name,
         transform="experts from dense models" if "experts" in recipe else f"merge, {recipe['merge_method']}",
         tool="mergekit",
         parents=tuple(models(recipe)),
         make=make,
-        covered=not deeper,
     )
 
 

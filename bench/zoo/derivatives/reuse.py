@@ -94,7 +94,6 @@ def transplanted(family_name: str, layers: Sequence[int]) -> Derivation:
         tool="safetensors",
         parents=(f"{family_name}-0", f"{family_name}-1"),
         make=make,
-        covered=False,
     )
 
 

@@ -148,7 +148,6 @@ def narrowed(
     widths: Mapping[str, int],
     *,
     healed: bool = False,
-    covered: bool = True,
 ) -> Derivation:
     """Seed 0 of a family with each set of axes cut to what is chosen; `widths` go into the configuration."""
     family = FAMILIES[family_name]
@@ -175,7 +174,6 @@ def narrowed(
         tool="transformers" if healed else "safetensors",
         parents=(f"{family_name}-0",),
         make=make,
-        covered=covered,
     )
 
 
@@ -208,7 +206,6 @@ DERIVATIONS = (
         "hidden width pruned",
         [(RESIDUAL, lambda model, _: residual(model, 72))],
         {"hidden_size": 72},
-        covered=False,
     ),
     narrowed(
         "gpt2-prune-heads-hidden",
@@ -219,6 +216,5 @@ DERIVATIONS = (
             (GPT2_RESIDUAL, lambda model, _: residual(model, 72)),
         ],
         {"n_head": 3, "n_embd": 72},
-        covered=False,
     ),
 )

@@ -155,3 +155,50 @@ def test_a_hundred_thousand_entries_are_searched_in_seconds(library: Library) ->
     assert int(np.argmax(scores)) == 777
     assert scores[777] > 0.99
     assert np.delete(scores, 777).max() < 0.5
+
+
+@pytest.fixture
+def disguised(tmp_path: Path) -> Path:
+    """A copy of llama-0 whose residual stream is in another order."""
+    stored = load_file(BASES / "llama-0" / "model.safetensors")
+    width = stored["model.norm.weight"].shape[0]
+    order = np.random.default_rng(3).permutation(width)
+    tensors = {}
+    for name, values in stored.items():
+        for axis, length in enumerate(values.shape):
+            writes = axis == 0 and ("o_proj" in name or "down_proj" in name or values.ndim == 1)
+            if length == width and (writes or (axis == 1 and not ("o_proj" in name or "down_proj" in name))):
+                values = np.take(values, order, axis=axis)
+        tensors[name] = values.astype(np.float32)
+    return write_values(tmp_path / "disguised", tensors)
+
+
+def test_a_disguised_copy_is_found_by_weights_at_hand_and_suspected_without(library: Library, disguised: Path) -> None:
+    found = identify(disguised, library)
+    assert found.closest == ("llama-0",)
+    assert (found.candidates[0].relation, found.candidates[0].basis) == (Relation.DERIVED, "weights")
+    assert found.candidates[0].distance is None
+    bare = identify(disguised, library, PRINTS)
+    assert bare.candidates == ()
+    assert [(each.signal, each.subject) for each in bare.not_measured] == [("disguise", "llama-0")]
+    assert "alike" in bare.not_measured[0].reason
+
+
+@pytest.mark.parametrize("renumbered", [False, True])
+def test_a_narrower_or_deeper_copy_in_disguise_is_found_by_weights_at_hand(
+    library: Library, disguised: Path, tmp_path: Path, renumbered: bool
+) -> None:
+    tensors = load_file(disguised / "model.safetensors")
+    if renumbered:
+        added = {name.replace("layers.4.", "layers.5."): values for name, values in tensors.items() if ".4." in name}
+        tensors |= {
+            name: 0 * values if "o_proj" in name or "down_proj" in name else values for name, values in added.items()
+        }
+    else:
+        kept = np.sort(np.random.default_rng(4).permutation(224)[:192])
+        for name, values in tensors.items():
+            if ".mlp." in name:
+                tensors[name] = np.take(values, kept, axis=1 if "down_proj" in name else 0)
+    found = identify(write_values(tmp_path / "copy", tensors), library)
+    assert found.closest == ("llama-0",)
+    assert found.candidates[0].basis == "weights"
