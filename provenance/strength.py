@@ -101,11 +101,16 @@ def _effect(observed: Observation) -> float | None:
 
 
 def open_share(observed: Observation) -> float:
-    """Share of the smaller side's learned parameters in matrices that were looked at and are not dependent."""
+    """Share of the smaller side's learned parameters in matrices that were looked at and are not explained: not
+    dependent, or dependent with an effect far below that of the others, as a few heads in place leave it.
+    """
+    least = thresholds().explained_effect * (_effect(observed) or 0.0)
     names = {
         name
         for name, item in observed.measured.items()
-        if len(item.pair.a.shape) > 1 and name not in observed.dependent_tensors
+        if len(item.pair.a.shape) > 1
+        and name not in observed.equal_tensors
+        and (name not in observed.dependent_tensors or observed.matrix_effects.get(name, 1.0) < least)
     }
     if observed.alignment is not None:
         sampled = {pair.a.name for pair in observed.alignment.unsampled}
