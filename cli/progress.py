@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Self
 from provenance.escaping import visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, Task, TaskID
+
+
+def _rate_column() -> ProgressColumn:
+    """Steps a second, or a minute where that is not one."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            return Text(f"{speed:.1f}/s" if speed >= 1.0 else f"{60 * speed:.1f}/min")
+
+    return Rate()
 
 
 class Bar:
@@ -30,7 +45,13 @@ class Bar:
         from rich.console import Console
 
         console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        counts: list[bars.ProgressColumn] = [bars.MofNCompleteColumn(), bars.TimeElapsedColumn()]
+        counts: list[bars.ProgressColumn] = [
+            bars.MofNCompleteColumn(),
+            _rate_column(),
+            bars.TimeElapsedColumn(),
+            bars.TimeRemainingColumn(),
+            bars.TextColumn("{task.fields[words]}", markup=False),
+        ]
         if in_bytes:
             counts = [bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn()]
         self._progress = bars.Progress(
@@ -62,12 +83,17 @@ class Bar:
             self._start(in_bytes=in_bytes)
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(visible(name, limit=40), total=total)
+        self._task = self._progress.add_task(visible(name, limit=40), total=total, words="")
 
     def advance(self, steps: int = 1) -> None:
         """Move the bar on."""
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task, steps)
+
+    def note(self, words: str) -> None:
+        """Show `words` behind the bar."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, words=visible(words, limit=60))
 
 
 class NoBar:
@@ -84,6 +110,9 @@ class NoBar:
         """Ignore."""
 
     def advance(self, steps: int = 1) -> None:
+        """Ignore."""
+
+    def note(self, words: str) -> None:
         """Ignore."""
 
 

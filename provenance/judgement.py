@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fingerprints.anatomy import PartKind
 from fingerprints.groups import AxisTest
 from fingerprints.selection import NOT_SAMPLED
+from provenance.independents import independents
 from provenance.observation import Observation, Side
 from provenance.result import UNDISGUISED, Relation
 from provenance.strength import Strength, measure_strength
@@ -132,11 +133,13 @@ def _undisguised(observed: Observation, effect: float) -> Ruling | None:
     if effect < limits.derived_effect:
         return None
     median = sorted(observed.agreements)[len(observed.agreements) // 2]
+    strangers = independents()
     return Ruling(
         relation=Relation.DERIVED,
         clause=f"{median:.0%} of the neurons are matched alike by what they read and by what they pass on (median of "
-        f"layers, at least {limits.agreement:.0%}), with an effect of {effect:.3g}: not an exact test, since both "
-        "their order and the basis were searched",
+        f"layers, at least {limits.agreement:.0%}; independents: at most {strangers.most:.1%} in {strangers.pairs} "
+        f"pairs), with an effect of {effect:.3g}: not an exact test, since both their order and the basis were "
+        "searched",
         basis="weights",
     )
 

@@ -83,6 +83,10 @@ class Progress(Protocol):
         """So many steps of the stage are done."""
         ...
 
+    def note(self, words: str) -> None:
+        """Something to show beside the stage."""
+        ...
+
 
 class Silent:
     """Progress that goes nowhere."""
@@ -91,4 +95,7 @@ class Silent:
         """Ignore."""
 
     def advance(self, steps: int = 1) -> None:
+        """Ignore."""
+
+    def note(self, words: str) -> None:
         """Ignore."""

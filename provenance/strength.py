@@ -107,12 +107,20 @@ ALIKE = 0.5
 def open_share(observed: Observation) -> float:
     """Share of the smaller side's learned parameters in matrices that were looked at and are not explained.
 
-    Those are not dependent, or hardly alike as a whole: a part of a fused matrix can be in another basis.
+    Those are not dependent; or have an effect far below that of the others, as a few heads in place leave it; or are
+    hardly alike as a whole, as a fused matrix is of which a part is in another basis.
     """
+    least = thresholds().explained_effect * (_effect(observed) or 0.0)
     names = {
         name
         for name, item in observed.measured.items()
-        if len(item.pair.a.shape) > 1 and (name not in observed.dependent_tensors or item.cosine < ALIKE)
+        if len(item.pair.a.shape) > 1
+        and name not in observed.equal_tensors
+        and (
+            name not in observed.dependent_tensors
+            or observed.matrix_effects.get(name, 1.0) < least
+            or item.cosine < ALIKE
+        )
     }
     if observed.alignment is not None:
         sampled = {pair.a.name for pair in observed.alignment.unsampled}

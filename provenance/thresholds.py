@@ -39,9 +39,10 @@ class Thresholds:
         With a z beyond this nothing is called independent.
     reuse_coverage : float
         Coverage below which only a component is shared.
-    open_share : float
-        Share of the smaller side's parameters in matrices that were looked at and show nothing, above which maps are
-        looked for though a relation is found.
+    open_share, explained_effect : float
+        Share of the smaller side's parameters in matrices that were looked at and are not explained, above which maps
+        are looked for though a relation is found; and the share of the pair's effect under which a dependent matrix is
+        not explained.
     fine_tune_effect : float
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
@@ -114,6 +115,7 @@ class Thresholds:
     beyond_chance_z: float
     reuse_coverage: float
     open_share: float
+    explained_effect: float
     fine_tune_effect: float
     fewest_parameters: int
     search_seconds: float

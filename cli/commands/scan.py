@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.rows import Format, show
+from cli.commands.rows import Format, check_output, show
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
 from provenance.options import ALPHA, Options
@@ -48,6 +48,10 @@ def scan(
     workers: Annotated[
         WorkerKind, typer.Option("--workers", help="A process for each, or threads of one.")
     ] = WorkerKind.PROCESSES,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="A Dask cluster instead: tcp://HOST:8786, or local:4."),
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time that a target gets.")] = 600.0,
     retry: Annotated[
         list[str] | None,
@@ -67,6 +71,16 @@ def scan(
     budget: Annotated[
         str | None,
         typer.Option("--budget-per-repo", metavar="SIZE", help="Bytes fetched of each model on the Hub, at most."),
+    ] = None,
+    in_all: Annotated[
+        str | None, typer.Option("--budget", metavar="SIZE", help="Bytes fetched from the Hub in all, at most.")
+    ] = None,
+    requests: Annotated[
+        int | None, typer.Option("--max-requests", metavar="N", help="Requests to the Hub in all, at most.")
+    ] = None,
+    per_minute: Annotated[
+        int | None,
+        typer.Option("--max-requests-per-minute", metavar="N", help="... in any minute, of all workers together."),
     ] = None,
     allow_download: Annotated[
         bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
@@ -92,24 +106,40 @@ def scan(
         budget=None if budget is None else arguments.nbytes("--budget-per-repo", budget),
         allow_download=allow_download,
     )
-    arguments.not_both(("--budget-per-repo", budget is not None), ("--allow-download", allow_download))
+    for option, given in (("--budget-per-repo", budget), ("--budget", in_all)):
+        arguments.not_both((option, given is not None), ("--allow-download", allow_download))
+    arguments.not_both(("--cluster", cluster is not None), ("--jobs", jobs != 1))
     jobs = arguments.at_least("--jobs", jobs, 1)
-    if limit is not None:
-        arguments.at_least("--limit", limit, 1)
+    for option, number in (("--limit", limit), ("--max-requests", requests), ("--max-requests-per-minute", per_minute)):
+        if number is not None:
+            arguments.at_least(option, number, 1)
     arguments.seconds("--timeout", timeout)
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
+    from cli.screen import complain
     from provenance.hub.query import HubQuery
-    from provenance.jobs.engine import Workers
+    from provenance.jobs.cluster import check_address
+    from provenance.jobs.local import Workers
     from provenance.scan.policy import read_policy
+    from provenance.scan.purse import Allowance
+    from provenance.scan.row import State
     from provenance.scan.scanning import ScanSettings
     from provenance.scan.scanning import scan as scan_targets
     from provenance.scan.targets import read_targets
 
+    if cluster is not None:
+        check_address(cluster)
+    check_output(format_, None)
     rules = None if policy is None else read_policy(policy)
     settings = ScanSettings(
         jobs=jobs,
         workers=Workers(workers.value),
+        cluster=cluster,
+        allowance=Allowance(
+            nbytes=None if in_all is None else arguments.nbytes("--budget", in_all),
+            requests=requests,
+            per_minute=per_minute,
+        ),
         timeout=timeout,
         options=options,
         retry=arguments.categories(retry or []),
@@ -119,4 +149,9 @@ def scan(
     named = read_targets(targets or [], sys.stdin, [] if asked == HubQuery() else [asked])
     with progress_bar(quiet=quiet) as progress:
         found = scan_targets(named, library, results, settings, progress)
+    left = sum(row.state is State.PENDING for row in found)
+    if left and not quiet:
+        complain(
+            f"{left} of {len(found)} targets are left, and what may be fetched is spent; the same command goes on\n"
+        )
     return show(found, None if quiet else format_, rules)

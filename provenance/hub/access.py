@@ -35,12 +35,23 @@ class Hub(Closing):
         Fetch as much as it takes, and whole files from a server that knows no ranges.
     patience : Patience, optional
         How long is waited for a server.
+    requests : int or None
+        Requests that may be made; None for any number.
+    per_minute : float or None
+        Requests a minute, at most.
     """
 
     def __init__(
-        self, *, budget: int | None = None, allow_download: bool = False, patience: Patience | None = None
+        self,
+        *,
+        budget: int | None = None,
+        allow_download: bool = False,
+        patience: Patience | None = None,
+        requests: int | None = None,
+        per_minute: float | None = None,
     ) -> None:
-        self.traffic = Traffic(None if allow_download else BUDGET if budget is None else budget)
+        self.traffic = Traffic(None if allow_download else BUDGET if budget is None else budget, requests)
+        self._per_minute = per_minute
         self._whole = allow_download
         self._patience = patience or Patience()
         self._found: dict[HubReference, Path] = {}
@@ -75,6 +86,19 @@ class Hub(Closing):
             )
         return place
 
+    def commit(self, reference: str) -> str | None:
+        """The commit at which a model on the Hub would be read now; None for a path.
+
+        Raises
+        ------
+        UsageError, Unavailable
+            As `locate` does.
+        """
+        if not reference.startswith(SCHEME) and _is_there(reference):
+            return None
+        named = HubReference.parse(reference)
+        return None if named is None else self._repositories.commit(named)
+
     def models(self, query: HubQuery) -> Iterator[str]:
         """Yield the names of all models that fit a query, as they can be located.
 
@@ -96,7 +120,7 @@ class Hub(Closing):
         """Not imported by those who only read what lies here: network libraries take their time to load."""
         from provenance.hub.repositories import Repositories
 
-        return Repositories(self.traffic, self._patience, self._opened, whole=self._whole)
+        return Repositories(self.traffic, self._patience, self._opened, whole=self._whole, per_minute=self._per_minute)
 
 
 def _is_there(reference: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 
 from fingerprints.errors import Unavailable
 from fingerprints.readers.quoting import quoted
+from provenance.hub.pace import Pace, close_for
 from provenance.hub.patience import Patience
 from provenance.hub.traffic import Traffic
 from provenance.version import DISTRIBUTION, installed
@@ -53,10 +54,12 @@ class Client:
         Counts what is asked and what comes.
     patience : Patience
         How long and how often.
+    pace : Pace, optional
+        How fast.
     """
 
-    def __init__(self, traffic: Traffic, patience: Patience) -> None:
-        self.traffic, self.patience = traffic, patience
+    def __init__(self, traffic: Traffic, patience: Patience, pace: Pace | None = None) -> None:
+        self.traffic, self.patience, self.pace = traffic, patience, pace or Pace()
         self.endpoint = constants.ENDPOINT.rstrip("/")
 
     def document(self, url: str, name: str) -> tuple[Any, str | None]:
@@ -100,9 +103,12 @@ class Client:
         own = {"User-Agent": f"{DISTRIBUTION}/{installed(DISTRIBUTION)}"}
         own |= {} if token is None else {"Authorization": f"Bearer {token}"}
         timeout = httpx2.Timeout(self.patience.silence)
-        self.traffic.asked()
+        if closed := self.pace.wait(self.endpoint, self.patience.longest_wait):
+            raise self._closed(closed, name)
+        self.traffic.asking(name)
         with get_session().stream("GET", url, headers={**own, **headers}, timeout=timeout) as response:
-            self.traffic.asked(len(response.history))
+            self.traffic.redirected(len(response.history))
+            self._heed([*response.history, response])
             if response.status_code in _PASSING:
                 cause = "rate-limited" if response.status_code == 429 else "unreachable"
                 raise AgainError(f"it answered {response.status_code}", _asked_to_wait(response.headers), cause=cause)
@@ -155,11 +161,7 @@ class Client:
             except httpx2.RequestError as error:
                 raise Unavailable(f"{quoted(name)} cannot be asked for: {str(error)[:200]}", hint=_RETRY) from error
             if after is not None and after > patience.longest_wait:
-                raise Unavailable(
-                    f"{self.endpoint} asks to wait {after:.0f} seconds before {quoted(name)} is asked for again",
-                    hint="wait so long; with a token in HF_TOKEN more requests are granted",
-                    cause="rate-limited",
-                )
+                raise self._closed(after, name)
             if attempt < patience.attempts:
                 time.sleep(wait if after is None else max(after, wait))
                 wait = min(2 * wait, patience.longest_wait)
@@ -173,6 +175,20 @@ class Client:
     def is_own(self, url: str) -> bool:
         """Whether a URL leads to the Hub itself, which alone may see the token."""
         return urlsplit(url)[:2] == urlsplit(self.endpoint)[:2]
+
+    def _heed(self, answers: Sequence[httpx2.Response]) -> None:
+        """Leave the Hub alone where it says that this request was the last one for a while."""
+        for each in answers:
+            wait = _asked_to_wait(each.headers) if self.is_own(str(each.url)) else None
+            if wait is not None:
+                close_for(self.endpoint, wait)
+
+    def _closed(self, seconds: float, name: str) -> Unavailable:
+        return Unavailable(
+            f"{self.endpoint} asks to wait {seconds:.0f} seconds before {quoted(name)} is asked for again",
+            hint="wait so long; with a token in HF_TOKEN more requests are granted",
+            cause="rate-limited",
+        )
 
     def _refusal(self, response: httpx2.Response, name: str) -> RefusedError:
         """Why the Hub does not give what it was asked for."""

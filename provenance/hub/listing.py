@@ -40,6 +40,25 @@ class Listing:
     files: Mapping[str, HubFile]
 
 
+def read_commit(reference: HubReference, client: Client) -> tuple[str, str]:
+    """Resolve the revision to a commit; returns it with the repository's present name.
+
+    Raises
+    ------
+    Unavailable
+        When the repository or the revision cannot be had.
+    """
+    name = reference.root
+    revision = "" if reference.revision is None else f"/revision/{quote(reference.revision, safe='')}"
+    info, _ = client.document(f"{client.endpoint}/api/models/{reference.repository}{revision}", name)
+    commit = info.get("sha") if isinstance(info, dict) else None
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise _odd(name, client, "names no commit")
+    found = info.get("id")
+    known = HubReference.parse(found) if isinstance(found, str) else None
+    return commit, reference.repository if known is None or known.path or known.revision else known.repository
+
+
 def read_listing(reference: HubReference, client: Client) -> Listing:
     """Resolve the revision to a commit, and list its files.
 
@@ -49,17 +68,9 @@ def read_listing(reference: HubReference, client: Client) -> Listing:
         When the repository or the revision cannot be had, or what is said about it makes no sense.
     """
     name = reference.root
-    api = f"{client.endpoint}/api/models"
-    revision = "" if reference.revision is None else f"/revision/{quote(reference.revision, safe='')}"
-    info, _ = client.document(f"{api}/{reference.repository}{revision}", name)
-    commit = info.get("sha") if isinstance(info, dict) else None
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-        raise _odd(name, client, "names no commit")
-    found = info.get("id")
-    known = HubReference.parse(found) if isinstance(found, str) else None
-    repository = reference.repository if known is None or known.path or known.revision else known.repository
+    commit, repository = read_commit(reference, client)
     files: dict[str, HubFile] = {}
-    page: str | None = f"{api}/{repository}/tree/{commit}?recursive=true"
+    page: str | None = f"{client.endpoint}/api/models/{repository}/tree/{commit}?recursive=true"
     seen: set[str] = set()
     while page is not None:
         if page in seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,7 @@ class Patience:
     silence: float = 20.0
     grace: float = 30.0
     slowest: float = 4096.0
+
+
+OF_SCANS: Final = Patience(longest_wait=330.0)
+"""That of long runs: somewhat more than the five minutes over which the Hub counts requests."""

@@ -16,7 +16,8 @@ from fingerprints.readers.mount import add_mount, remove_mount
 from provenance.hub.cached import snapshot_of
 from provenance.hub.client import Client
 from provenance.hub.downloaded import Downloaded
-from provenance.hub.listing import read_listing
+from provenance.hub.listing import read_commit, read_listing
+from provenance.hub.pace import Pace
 from provenance.hub.patience import Patience
 from provenance.hub.query import HubQuery, find_models
 from provenance.hub.reference import HubReference
@@ -39,10 +40,14 @@ class Repositories:
         Gets what is to be undone in the end.
     whole : bool
         Fetch whole files from a server that knows no ranges.
+    per_minute : float or None
+        Requests a minute, at most.
     """
 
-    def __init__(self, traffic: Traffic, patience: Patience, opened: ExitStack, *, whole: bool) -> None:
-        self._client = Client(traffic, patience)
+    def __init__(
+        self, traffic: Traffic, patience: Patience, opened: ExitStack, *, whole: bool, per_minute: float | None
+    ) -> None:
+        self._client = Client(traffic, patience, Pace(per_minute))
         self._opened = opened
         self._whole = whole
 
@@ -65,6 +70,18 @@ class Repositories:
             When the Hub cannot be asked.
         """
         return find_models(query, self._client)
+
+    def commit(self, reference: HubReference) -> str:
+        """Return the commit that a revision is now.
+
+        Raises
+        ------
+        Unavailable
+            When it cannot be had.
+        """
+        if constants.is_offline_mode():
+            return snapshot_of(reference)[1]
+        return read_commit(reference, self._client)[0]
 
     def _downloaded(self, reference: HubReference) -> Path:
         folder, commit = snapshot_of(reference)

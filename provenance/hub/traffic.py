@@ -18,10 +18,12 @@ class Traffic:
     ----------
     budget : int or None
         Bytes of files that may be fetched; None for any number.
+    most_requests : int or None
+        Requests that may be made; None for any number.
     """
 
-    def __init__(self, budget: int | None) -> None:
-        self.budget = budget
+    def __init__(self, budget: int | None, most_requests: int | None = None) -> None:
+        self.budget, self.most_requests = budget, most_requests
         self.requests = 0
         self.bytes_fetched = 0
         self._promised = 0
@@ -54,8 +56,24 @@ class Traffic:
                 )
             self._promised += count
 
-    def asked(self, requests: int = 1) -> None:
-        """Count requests."""
+    def asking(self, name: str) -> None:
+        """Count a request before it is made.
+
+        Raises
+        ------
+        OverBudget
+            When as many were made as may be.
+        """
+        with self._lock:
+            if self.most_requests is not None and self.requests >= self.most_requests:
+                raise OverBudget(
+                    f"{quoted(name)} takes another request, and {self.requests} of {self.most_requests} are made",
+                    hint="grant more requests, or fewer models",
+                )
+            self.requests += 1
+
+    def redirected(self, requests: int) -> None:
+        """Count requests that an answer led on to."""
         with self._lock:
             self.requests += requests
 

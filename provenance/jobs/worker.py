@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -17,6 +20,9 @@ from provenance.jobs.failure import failure_of
 
 GRACE: Final = 10.0
 """Seconds between the exception that late work gets and the end of its process, for code that never returns."""
+
+SOON: Final = 0.1
+"""Seconds in which an exception that was sent to a thread has come."""
 
 
 def attempt(work: Callable[[Any], Any], target: str, item: Any, limit: float | None) -> Any:
@@ -41,12 +47,13 @@ def _follow(lifeline: Connection) -> None:
 
 @contextmanager
 def _time_limit(limit: float | None) -> Iterator[None]:
-    """Raise in the work's code when it is late; end the process when even that does not reach it.
-
-    Signals reach a process's main thread only: workers that are threads have no limit but the comparison's own.
-    """
-    if limit is None or threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+    """Raise in the work's code when it is late; where it has a process of its own, end that when nothing else helps."""
+    if limit is None:
         yield
+        return
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        with _thread_limit(limit):
+            yield
         return
 
     def overdue(number: int, frame: object) -> None:
@@ -62,3 +69,38 @@ def _time_limit(limit: float | None) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             faulthandler.cancel_dump_traceback_later()
             signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _thread_limit(limit: float) -> Iterator[None]:
+    """Raise in this thread's Python code when it is late, which signals cannot do; code that waits outside hears it
+    when it comes back.
+    """
+
+    class LateError(OverdueError):
+        def __init__(self) -> None:
+            super().__init__(f"not finished after {limit:g} s")
+
+    lock, ended, late = threading.Lock(), False, False
+    thread = ctypes.c_ulong(threading.get_ident())
+
+    def overdue() -> None:
+        nonlocal late
+        with lock:
+            if not ended:
+                late = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(LateError))
+
+    timer = threading.Timer(limit, overdue)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            ended = True
+        timer.cancel()
+        if late and not isinstance(sys.exception(), LateError):
+            # It is on its way, or was caught on it: it must not come to whatever this thread does next.
+            time.sleep(SOON)
+            raise LateError

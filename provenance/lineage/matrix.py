@@ -13,6 +13,7 @@ from fingerprints.adapters import open_model
 from fingerprints.errors import UsageError
 from provenance.jobs.engine import Engine, Task
 from provenance.jobs.failure import Failure
+from provenance.jobs.local import Local
 from provenance.lineage.graph import Graph, graph_to_json
 from provenance.lineage.pair import Pair, examine_pair
 from provenance.lineage.reconstruction import reconstruct
@@ -58,7 +59,7 @@ def matrix(models: Sequence[str], options: Options, *, jobs: int = 1, progress: 
     progress = progress or Silent()
     if len(models) > MOST:
         raise UsageError(f"{len(models)} models are more than {MOST}", hint="compare parts of them")
-    with Engine(jobs=jobs) as engine:
+    with Engine(Local(jobs)) as engine:
         progress.stage("reading headers", len(models))
         looked = _collected(engine, _look, {name: name for name in models}, progress)
         broken = [each for each in looked.values() if isinstance(each, Failure)]

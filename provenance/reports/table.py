@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fingerprints.errors import UsageError
+from provenance.parquet import pyarrow
 from provenance.result import Result, to_json
 from provenance.tensor_entry import TensorEntry
 
@@ -33,7 +34,7 @@ def check_table(path: Path) -> None:
             f"--table {str(path)!r} has a suffix of no known table", hint="end the name in .csv or .parquet"
         )
     if path.suffix == ".parquet":
-        _pyarrow()
+        pyarrow()
 
 
 def encode_table(result: Result, suffix: str) -> bytes:
@@ -63,7 +64,7 @@ def _cell(value: Any) -> Any:
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow()
     kinds = dict.fromkeys(COLUMNS, arrow.float64())
     kinds |= dict.fromkeys(_WHOLE, arrow.int64())
     kinds |= dict.fromkeys(_TEXT, arrow.string()) | dict.fromkeys(_LISTS, arrow.list_(arrow.int64()))
@@ -74,15 +75,3 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     file = io.BytesIO()
     parquet.write_table(table, file)
     return file.getvalue()
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(
-            "writing Parquet needs pyarrow, which is not installed",
-            hint="pip install 'provenance-auditor[table]', or end the name in .csv",
-        ) from error
-    return pyarrow, pyarrow.parquet

@@ -12,6 +12,8 @@ from fingerprints.errors import NotACheckpoint, UnsupportedFormat
 from fingerprints.fingerprint import open_model
 from fingerprints.readers.mount import revision_of
 from provenance.hub import Hub
+from provenance.hub.patience import OF_SCANS
+from provenance.jobs.failure import charged
 from provenance.library import Library
 from provenance.options import Options
 from provenance.result import Direction, rounded
@@ -20,9 +22,11 @@ from provenance.scan.declaration import Declaration, read_declaration
 from provenance.scan.derivative_class import derivative_class
 from provenance.scan.indexed import indexed_relatives
 from provenance.scan.licence import check_licence
+from provenance.scan.purse import Grant
 from provenance.scan.references import References
 from provenance.scan.relatives import Relative, Relatives, compared_relatives
 from provenance.scan.row import Row, State
+from provenance.scan.shipment import Shipped
 from provenance.scan.stamp import stamp_of
 
 _DIRECTIONS: Final = {
@@ -36,24 +40,39 @@ _DIRECTIONS: Final = {
 class Examination:
     """How targets are examined; plain data, so that it reaches workers.
 
-    `library` is the models of a folder, or the folder of a library of fingerprints.
+    `library` is the models of a folder, or a library of fingerprints: its folder, or what was sent to this worker.
     """
 
-    library: References | Path
+    library: References | Path | Shipped
     options: Options
 
 
-def examine(target: str, how: Examination) -> Row:
-    """Look for `target` in the library, and compare its claims with what that shows.
+def examine(asked: tuple[str, Grant], how: Examination) -> Row:
+    """Look for a target in the library, and compare its claims with what that shows.
+
+    Parameters
+    ----------
+    asked : tuple of str and Grant
+        The target, and what it may fetch.
+    how : Examination
+        Everything that is the same for all targets.
 
     Raises
     ------
-    AuditError
+    ChargedError
         When the target cannot be used.
     """
     started = time.monotonic()
+    target, grant = asked
     options = how.options
-    with Hub(budget=options.budget, allow_download=options.allow_download) as hub:
+    hub = Hub(
+        budget=options.budget if grant.nbytes is None else grant.nbytes,
+        allow_download=options.allow_download,
+        patience=OF_SCANS,
+        requests=grant.requests,
+        per_minute=grant.per_minute,
+    )
+    with charged(lambda: (hub.traffic.requests, hub.traffic.bytes_fetched)), hub:
         place = hub.locate(target)
         revision = revision_of(Path(place))
         # Taken first: content that changes while it is read must look changed to the next `--refresh`.
@@ -63,7 +82,7 @@ def examine(target: str, how: Examination) -> Row:
             relatives = compared_relatives(place, how.library, options)
             strangers = relatives.strangers(declared.bases)
         else:
-            with Library(how.library) as library:
+            with Library(how.library.place if isinstance(how.library, Shipped) else how.library) as library:
                 relatives = indexed_relatives(place, library, options)
                 strangers = relatives.strangers(declared.bases)
         read = relatives.bytes_read if revision is None else hub.traffic.bytes_fetched
@@ -76,6 +95,7 @@ def examine(target: str, how: Examination) -> Row:
         declared=declared.bases,
         licence=declared.licence,
         bytes_read=read,
+        requests=hub.traffic.requests,
         stamp=stamp,
     )
     row = _with_base(row, relatives)

@@ -38,8 +38,8 @@ class Row:
         As declared by the target and by its base; what the base's licence asks for, where the table knows it.
     derivative_class
         In the words of California's bill SB 1047; informative.
-    bytes_read, seconds
-        Of this target, of all comparisons.
+    bytes_read, requests, seconds
+        Of this target, of all comparisons; requests to the Hub.
     error, message
         Category and text, when the state is `error`.
     stamp
@@ -67,4 +67,5 @@ class Row:
     seconds: float = 0.0
     attempts: int = 0
     message: str | None = None
+    requests: int = 0
     stamp: str | None = None

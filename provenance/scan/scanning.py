@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from fingerprints.errors import UsageError
 from provenance.jobs.category import ATTEMPTS, TRANSIENT, Category
-from provenance.jobs.engine import Engine, Task, Workers
+from provenance.jobs.crew import Crew
+from provenance.jobs.engine import Engine, Task
 from provenance.jobs.failure import Failure
+from provenance.jobs.local import Local, Workers
 from provenance.library import Library
 from provenance.library.library import INDEX
 from provenance.options import Options, Progress, Silent
 from provenance.scan.examination import Examination, examine
 from provenance.scan.ledger import Ledger, facts_text
+from provenance.scan.purse import Allowance, Grant, Purse
 from provenance.scan.references import References, read_references
 from provenance.scan.row import Row, State
+from provenance.scan.shipment import Shipped
 from provenance.scan.stamp import current_stamp, stamp_of
 
 TIMEOUT = 600.0
@@ -32,6 +38,10 @@ class ScanSettings:
     ----------
     jobs, workers
         How many targets are under way at once, and in what.
+    cluster : str or None
+        Instead, a Dask cluster: `tcp://HOST:PORT` of its scheduler, or `local:N`.
+    allowance : Allowance
+        What may be fetched for all targets together.
     timeout : float
         Seconds that a target gets.
     options : Options
@@ -44,6 +54,8 @@ class ScanSettings:
 
     jobs: int = 1
     workers: Workers = Workers.PROCESSES
+    cluster: str | None = None
+    allowance: Allowance = field(default_factory=Allowance)
     timeout: float = TIMEOUT
     options: Options = field(default_factory=Options)
     retry: Collection[Category] = ()
@@ -76,33 +88,51 @@ def scan(
     settings, progress = settings or ScanSettings(), progress or Silent()
     progress.stage("reading the library")
     models, stamp = _library(library)
-    with Ledger(results, write=True) as ledger:
+    with ExitStack() as opened:
+        ledger = opened.enter_context(Ledger(results, write=True))
         changed = _settle(ledger, stamp, settings)
         ledger.add(targets)
-        _reopen(ledger, targets, settings, everything=changed)
-        due = _due(ledger, targets)
-        progress.stage("scanning", len(due))
-        task = Task(
-            work=partial(examine, how=Examination(library=models, options=settings.options)),
-            started=ledger.started,
-            limit=settings.timeout,
-        )
-        with Engine(jobs=settings.jobs, workers=settings.workers) as engine:
-            for row in _with_retries(engine, task, due):
-                ledger.finish(row)
-                progress.advance()
+        crew, reachable = _crew(models, stamp, settings, opened)
+        engine = opened.enter_context(Engine(crew))
+        work = _Work(ledger, engine, crew, Purse(settings.allowance, settings.options.budget), settings, progress)
+        work.reopen(targets, everything=changed)
+        work.examine(targets, Examination(library=reachable, options=settings.options))
         wanted = set(targets)
         return [row for row in ledger.rows() if row.target in wanted]
+
+
+def _crew(
+    models: References | Path, stamp: str, settings: ScanSettings, opened: ExitStack
+) -> tuple[Crew, References | Path | Shipped]:
+    """The workers, and what the library is to them."""
+    if settings.cluster is None:
+        return Local(settings.jobs, settings.workers), models
+    from provenance.jobs.cluster import Cluster
+    from provenance.scan.shipping import shipped
+
+    crew = opened.enter_context(Cluster(settings.cluster))
+    return crew, shipped(models, stamp, crew.client)
 
 
 def _library(folder: Path) -> tuple[References | Path, str]:
     """What to compare with, and a text that changes when it does."""
     if (folder / INDEX).is_file():
-        with Library(folder) as library:
-            contents = sorted(entry.content for entry in library.entries())
-        return folder, blake2b("".join(contents).encode(), digest_size=16).hexdigest()
+        return folder, library_stamp(folder)
     references = read_references(folder)
     return references, references.stamp
+
+
+def library_stamp(folder: Path) -> str:
+    """Of a library of fingerprints.
+
+    Raises
+    ------
+    AuditError
+        When there is none.
+    """
+    with Library(folder) as library:
+        contents = sorted(entry.content for entry in library.entries())
+    return blake2b("".join(contents).encode(), digest_size=16).hexdigest()
 
 
 def _settle(ledger: Ledger, stamp: str, settings: ScanSettings) -> bool:
@@ -124,39 +154,91 @@ def _settle(ledger: Ledger, stamp: str, settings: ScanSettings) -> bool:
     return bool(changed)
 
 
-def _reopen(ledger: Ledger, targets: Sequence[str], settings: ScanSettings, *, everything: bool) -> None:
-    if everything:
-        ledger.reopen([row.target for row in ledger.rows()])
-        return
-    again = set(ledger.failed({*TRANSIENT, *settings.retry}))
-    if settings.refresh:
-        again |= {row.target for row in ledger.rows() if row.state != State.PENDING and _moved(row)}
-    ledger.reopen(target for target in targets if target in again)
+class _Work:
+    """What is done with the targets of one scan, by one crew."""
+
+    def __init__(
+        self, ledger: Ledger, engine: Engine, crew: Crew, purse: Purse, settings: ScanSettings, progress: Progress
+    ) -> None:
+        self._ledger, self._engine, self._crew, self._purse = ledger, engine, crew, purse
+        self._settings, self._progress = settings, progress
+
+    def reopen(self, targets: Sequence[str], *, everything: bool) -> None:
+        """Make pending again what may have changed, or may pass now."""
+        if everything:
+            self._ledger.reopen([row.target for row in self._ledger.rows()])
+            return
+        again = set(self._ledger.failed({*TRANSIENT, *self._settings.retry}))
+        if self._settings.refresh:
+            wanted = set(targets) - again
+            again |= self._moved({row.target: row.stamp for row in self._ledger.rows() if row.target in wanted})
+        self._ledger.reopen(target for target in targets if target in again)
+
+    def examine(self, targets: Sequence[str], how: Examination) -> None:
+        """Give every target a row; what may pass by itself is tried again after all others."""
+        wanted = set(targets)
+        due = [target for target in self._ledger.pending() if target in wanted]
+        self._progress.stage("scanning", len(due))
+        task = Task(work=partial(examine, how=how), admit=self._admitted, limit=self._settings.timeout)
+        tries, errors, fetched = 1, 0, 0
+        while due:
+            again = []
+            for target, outcome, curtailed in self._run(task, due):
+                if isinstance(outcome, Failure):
+                    if curtailed and outcome.category is Category.OVER_BUDGET:
+                        self._purse.close()
+                        continue
+                    if tries < ATTEMPTS.get(outcome.category, 1):
+                        again.append(target)
+                        continue
+                row = _failed(outcome) if isinstance(outcome, Failure) else outcome
+                self._ledger.finish(row)
+                errors, fetched = errors + (row.state is State.ERROR), fetched + row.bytes_read
+                self._progress.advance()
+                self._progress.note(f"{errors} errors, {fetched / 1e6:,.0f} MB")
+            due, tries = again, tries + 1
+
+    def _moved(self, stamps: dict[str, str | None]) -> set[str]:
+        """Targets whose content is another than when their row was made, as far as that can be found out."""
+        self._progress.stage("looking for changes", len(stamps))
+        moved = set()
+        task = Task(work=current_stamp, admit=self._granted, limit=self._settings.timeout)
+        for target, outcome, _ in self._run(task, list(stamps)):
+            self._progress.advance()
+            if isinstance(outcome, Failure):
+                if outcome.category not in TRANSIENT:
+                    moved.add(target)
+            elif outcome != stamps[target]:
+                moved.add(target)
+        return moved
+
+    def _run(self, task: Task, targets: Sequence[str]) -> Iterator[tuple[str, Any, bool]]:
+        """Outcomes by target, and whether what it was granted was less than every target is to have."""
+        for target, outcome in self._engine.run(task, [(target, target) for target in targets]):
+            spent = _spent(outcome)
+            grant = self._purse.settle(target, nbytes=spent[0], requests=spent[1])
+            yield target, outcome, grant.curtailed
+
+    def _granted(self, target: str) -> tuple[str, Grant] | None:
+        grant = self._purse.grant(target, self._crew.size)
+        return None if grant is None else (target, grant)
+
+    def _admitted(self, target: str) -> tuple[str, Grant] | None:
+        granted = self._granted(target)
+        if granted is not None:
+            self._ledger.started(target)
+        return granted
 
 
-def _moved(row: Row) -> bool:
-    """Whether a target's content is another than when its row was made."""
-    return current_stamp(row.target) != row.stamp
-
-
-def _due(ledger: Ledger, targets: Sequence[str]) -> list[str]:
-    wanted = set(targets)
-    return [target for target in ledger.pending() if target in wanted]
-
-
-def _with_retries(engine: Engine, task: Task, due: list[str]) -> Iterator[Row]:
-    """One row for each target; what may pass by itself is tried again after all others."""
-    tries = 1
-    while due:
-        again = []
-        for target, outcome in engine.run(task, [(target, target) for target in due]):
-            if not isinstance(outcome, Failure):
-                yield outcome
-            elif tries < ATTEMPTS.get(outcome.category, 1):
-                again.append(target)
-            else:
-                yield _failed(outcome)
-        due, tries = again, tries + 1
+def _spent(outcome: Any) -> tuple[int, int]:
+    """Bytes and requests."""
+    match outcome:
+        case Failure():
+            return outcome.bytes_fetched, outcome.requests
+        case Row():
+            # Bytes of local files cost nothing.
+            return (outcome.bytes_read if outcome.requests else 0), outcome.requests
+    return 0, 1
 
 
 def _failed(failure: Failure) -> Row:
@@ -165,5 +247,7 @@ def _failed(failure: Failure) -> Row:
         state=State.ERROR,
         error=failure.category,
         message=failure.message,
+        bytes_read=failure.bytes_fetched,
+        requests=failure.requests,
         stamp=stamp_of(Path(failure.target)),
     )

@@ -7,22 +7,27 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from fingerprints.errors import AuditError
-from fingerprints.readers.mount import revision_of
 from provenance.hub import Hub
+from provenance.hub.patience import OF_SCANS
+from provenance.jobs.failure import charged
+from provenance.scan.purse import Grant
 
 MOST_FILES: Final = 100_000
 """Files of one folder that are looked at; more is a misplaced path rather than a model."""
 
 
-def current_stamp(target: str) -> str | None:
-    """The stamp that a row of `target` would get now: the commit of a repository, else that of the files."""
-    try:
-        with Hub() as hub:
-            place = Path(hub.locate(target))
-            return revision_of(place) or stamp_of(place)
-    except AuditError:
-        return None
+def current_stamp(asked: tuple[str, Grant]) -> str | None:
+    """The stamp that a row of a target would get now: the commit of a repository, else that of the files.
+
+    Raises
+    ------
+    ChargedError
+        When a repository cannot be had, now or for ever.
+    """
+    target, grant = asked
+    hub = Hub(requests=grant.requests, per_minute=grant.per_minute, patience=OF_SCANS)
+    with charged(lambda: (hub.traffic.requests, hub.traffic.bytes_fetched)), hub:
+        return hub.commit(target) or stamp_of(Path(target))
 
 
 def stamp_of(path: Path) -> str | None:

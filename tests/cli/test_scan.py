@@ -43,6 +43,10 @@ def test_a_scan_and_its_results(place: Path, tmp_path: Path, capsys: pytest.Capt
     assert run(["results", str(results), "--format", "csv", "--where", "relation=derived"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert row["base"] == "acme/base"
+    where = ["--where", "state=done", "--format", "parquet", "-o", str(tmp_path / "rows.parquet")]
+    assert run(["results", str(results), *where]) == 0
+    assert (tmp_path / "rows.parquet").read_bytes()[:4] == b"PAR1"
+    assert capsys.readouterr().out == ""
     assert run(["results", str(results)]) == 0
     assert "3 targets: 1 derived, 1 error (unsupported), 1 independent" in capsys.readouterr().out
     assert run(["tree", str(results)]) == 0
@@ -76,6 +80,12 @@ def test_a_policy_that_is_broken_is_exit_code_1(
         (["scan", "@none", "--library", ".", "--results", "r.db"], "cannot read the list"),
         (["results", "none.db"], "no results"),
         (["results", "none.db", "--where", "x=y"], "names no field"),
+        (["results", "none.db", "--format", "parquet"], "no text"),
+        (["results", "none.db", "-o", "x"], "for the screen"),
+        (["scan", "x", "--library", "none", "--results", "r.db", "--format", "parquet"], "no text"),
+        (["scan", "x", "--library", "none", "--results", "r.db", "--cluster", "x"], "is no cluster"),
+        (["scan", "x", "--library", "none", "--results", "r.db", "--max-requests", "0"], "too small"),
+        (["scan", "--library", "none", "--results", "r.db"], "nothing to scan"),
         (["tree", "none.db"], "cannot read"),
         (["matrix", "none"], "0 of 1 models"),
     ],

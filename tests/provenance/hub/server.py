@@ -27,6 +27,7 @@ class Asked:
     span: tuple[int, int] | None
     token: str | None
     connection: tuple[str, int]
+    at: float = field(default_factory=time.monotonic)
 
 
 Fault = Callable[["Handler", Path, Asked], bool]

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from provenance.scan.formats import COLUMNS, as_csv, as_jsonl, matching
+from provenance.scan.parquet import as_parquet
 from provenance.scan.row import Row, State
 from tests.provenance.scan.test_ledger import FULL
 
@@ -21,13 +22,25 @@ def test_csv_reads_back() -> None:
     first, second = csv.DictReader(io.StringIO(text))
     assert tuple(first) == COLUMNS
     assert (first["kinds"], first["log10_p"], first["licence_agrees"]) == ("fine_tune;renamed", "-12.5", "false")
-    assert (second["target"], second["base"]) == ("'" + ROWS[1].target, "")
+    assert (second["target"], second["base"]) == ("'" + ROWS[1].target.replace("\n", "\\n"), "")
 
 
 def test_json_lines_read_back() -> None:
     lines = as_jsonl(ROWS).splitlines()
     assert [json.loads(line)["target"] for line in lines] == [row.target for row in ROWS]
     assert json.loads(lines[0])["error"] == "rate-limited"
+
+
+def test_parquet_reads_back() -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(io.BytesIO(as_parquet(ROWS)))
+    assert tuple(table.column_names) == COLUMNS
+    first, second = table.to_pylist()
+    assert (first["kinds"], first["log10_p"], first["licence_agrees"]) == (["fine_tune", "renamed"], -12.5, False)
+    assert first["bytes_read"] == 2**40
+    assert first["target"] == FULL.target.encode(errors="backslashreplace").decode()
+    assert (second["target"], second["base"], second["kinds"]) == (ROWS[1].target, None, [])
+    assert parquet.read_table(io.BytesIO(as_parquet([]))).num_rows == 0
 
 
 @pytest.mark.parametrize(

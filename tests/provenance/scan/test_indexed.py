@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provenance.jobs.category import Category
-from provenance.jobs.engine import Workers
+from provenance.jobs.local import Workers
 from provenance.library import Library
 from provenance.library.adding import add_path
 from provenance.options import Options

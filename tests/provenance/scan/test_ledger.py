@@ -38,6 +38,7 @@ FULL = Row(
     seconds=1.25,
     attempts=0,
     message=HOSTILE,
+    requests=7,
     stamp="s",
 )
 

@@ -1,0 +1,85 @@
+"""Work on a real scheduler and real workers, some of which die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fingerprints.errors import UsageError
+from provenance.jobs.category import Category
+from provenance.jobs.cluster import Cluster, check_address
+from provenance.jobs.engine import Engine, Task
+from provenance.jobs.failure import Failure
+from tests.provenance.jobs.dask_cluster import dask_cluster
+from tests.provenance.jobs.test_engine import behave, wait_in_steps
+
+pytest.importorskip("distributed")
+
+
+def process_of(what: str) -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def note_and_linger(note: Path) -> int:
+    """Say where this runs; the first time, stay there."""
+    first = not note.exists()
+    with note.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if first:
+        time.sleep(60)
+    return os.getpid()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_has_its_work_done_by_another(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, workers=2) as dask, Cluster(dask.address) as crew, Engine(crew) as engine:
+        crew.client.wait_for_workers(2, timeout=60)
+        found = dict(engine.run(Task(work=process_of), [(str(each), str(each)) for each in range(20)]))
+        assert set(found.values()) == {worker.pid for worker in dask.workers}
+        note = tmp_path / "note"
+
+        def kill() -> None:
+            while not note.exists() or not note.read_text().endswith("\n"):
+                time.sleep(0.01)
+            os.kill(int(note.read_text()), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        outcomes = list(engine.run(Task(work=note_and_linger), [("long", note)]))
+        killer.join()
+        first, second = map(int, note.read_text().split())
+        assert outcomes == [("long", second)]
+        assert first != second
+
+
+@pytest.mark.slow
+def test_failures_and_limits_are_those_of_local_workers_and_a_lost_scheduler_is_said() -> None:
+    with Cluster("local:2") as crew, Engine(crew) as engine:
+        found = dict(engine.run(Task(work=behave), [("a", "ok"), ("b", "fail"), ("c", "crash"), ("d", "slow")]))
+        assert (found["a"], found["d"]) == ("OK", "SLOW")
+        assert found["b"] == Failure(target="b", category=Category.FAILED, message="ValueError: no good")
+        assert found["c"].category is Category.CRASHED
+        found = dict(engine.run(Task(work=wait_in_steps, limit=0.5), [("late", 60.0), ("quick", 0.1)]))
+        assert (found["late"].category, found["quick"]) == (Category.TIMEOUT, 0.1)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_ends_the_work_with_words(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, workers=1) as dask, Cluster(dask.address) as crew, Engine(crew) as engine:
+        outcomes = engine.run(Task(work=behave), [("a", "ok"), ("b", "slow"), ("c", "slow"), ("d", "slow")])
+        assert next(outcomes) == ("a", "OK")
+        dask.scheduler.kill()
+        with pytest.raises(UsageError, match=r"scheduler at .* is gone"):
+            list(outcomes)
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:x", "local:²", "local:99999", "http://x", "somewhere"])
+def test_what_is_no_cluster(address: str) -> None:
+    with pytest.raises(UsageError, match=r"no cluster|no number"):
+        check_address(address)
