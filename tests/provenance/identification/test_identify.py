@@ -155,7 +155,7 @@ def test_a_hundred_thousand_entries_are_searched_in_seconds(library: Library) ->
     scores = table.scores(wanted)
     assert time.process_time() - started < 5
     assert int(np.argmax(scores)) == 777
-    assert scores[777] > 0.99
+    assert scores[777] > 0.9
     assert np.delete(scores, 777).max() < 0.5
 
 
