@@ -70,7 +70,9 @@ class Observation:
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
-        p-values of an earlier sample of the same pair, which count as well.
+        p-values of other samples and looks of the same pair, which count as well.
+    earlier_log10_p : float or None
+        The smallest p-value, not corrected, of the looks that showed a relation; 0 where no test of theirs is exact.
     changes : tuple of TensorChange
         What the changes of dependent matrices look like.
     alignment : Alignment or None
@@ -96,6 +98,7 @@ class Observation:
     sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
+    earlier_log10_p: float | None = None
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
