@@ -35,14 +35,22 @@ def run() -> int:
                 continue
             _, judgement = observe(prints[ours][one], prints[theirs][other], alpha=ALPHA)
             said = judgement.ruling.relation
-            kin = any(connected(a, b) for a in origins(one) for b in origins(other))
-            told["kin" if kin else "strangers", said.value] += 1
-            if (kin and said is Relation.INDEPENDENT) or (not kin and said in RELATED):
+            whose = _whose(one, other)
+            told[whose, said.value] += 1
+            if (whose == "kin" and said is Relation.INDEPENDENT) or (whose == "strangers" and said in RELATED):
                 wrong += 1
                 print(f"wrong  {one}, {other} ({ours}, {theirs}): {said}")
         counts = ", ".join(f"{whose} {said} {count}" for (whose, said), count in sorted(told.items()))
         print(f"{ours} against {theirs}: {counts}")
     return int(wrong > 0)
+
+
+def _whose(one: str, other: str) -> str:
+    """What connects two models: a base, or no more than how two bases began, which a disguise hides for good."""
+    ours, theirs = origins(one), origins(other)
+    if ours & theirs:
+        return "kin"
+    return "cousins" if any(connected(a, b) for a in ours for b in theirs) else "strangers"
 
 
 def _pairs() -> list[tuple[str, str]]:
