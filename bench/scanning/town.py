@@ -61,14 +61,14 @@ def build(folder: Path, count: int, *, faults: float = 0.0) -> Town:
     ]
     broken = _broken(folder, models[1][0])
     for number in range(count):
-        bad = number % 100 < 100 * faults
-        if bad:
-            kind = sorted(broken)[number % len(broken)]
+        before, after = int(number * faults), int((number + 1) * faults)
+        if after > before:
+            kind = sorted(broken)[before % len(broken)]
             name = f"org-{number % 7}/{kind}-{number}"
             repositories[name], truth[name] = broken[kind]
         else:
             place, base = models[number % MODELS]
-            name = f"org-{number % 7}/{ANGRY if number % 10 == 9 else 'm'}-{number}"
+            name = f"org-{number % 7}/{ANGRY if number % 10 == 4 else 'm'}-{number}"
             repositories[name], truth[name] = place, base
     return Town(folder=folder, repositories=repositories, truth=truth)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -25,7 +24,7 @@ class Shelf(Library):
 
     def table(self) -> tuple[tuple[str, ...], RetrievalTable]:
         """As a library does."""
-        index = os.stat(self.path / INDEX)
+        index = (self.path / INDEX).stat()
         return _table(self.path, index.st_mtime_ns, index.st_size)
 
 
