@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
+from fingerprints.alignment.table_basis import table_agreement
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import OverBudget, UnreadableTensor
@@ -95,6 +96,7 @@ class Examination:
             earlier_hypotheses=sum(each.observed.hypotheses for each in tried if each is not first),
             searches=tuple(searches.values()),
             searchable=bool(searches) and bases_searchable(plain),
+            table_agreement=self._tables(plain, searches),
         )
         return Finding(look=first.look, observed=observed, judgement=judge(observed))
 
@@ -191,6 +193,11 @@ class Examination:
             adopted=look.adopted,
         )
         return self._with_changes(observed, look)
+
+    def _tables(self, plain: Look, searches: dict[Way, Search]) -> float | None:
+        """How far embeddings agree in another basis, where bases were sought in vain."""
+        made = Way.BASES in searches and searches[Way.BASES].outcome is Outcome.MADE
+        return table_agreement(plain.pairing, plain.a, plain.b) if made and not self._allowance.late else None
 
     def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         settings = MeasureSettings(
