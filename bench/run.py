@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import agreement, calibration, copy_speed, full_speed, noise, peer_speed, speed
+from bench import agreement, calibration, copy_speed, drift, full_speed, noise, peer_speed, speed
 from bench.lineage import run as lineage
 from bench.outcome import Outcome
 from bench.scanning import scan, tree
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], Outcome]] = {
     "calibration": calibration.run,
     "noise": noise.run,
     "agreement": agreement.run,
+    "drift": drift.run,
     "lineage": lineage.quick,
     "speed": speed.run,
     "full-speed": full_speed.run,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
+from fingerprints.alignment.table_basis import table_agreement
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import OverBudget, UnreadableTensor
@@ -99,6 +100,7 @@ class Examination:
             earlier_log10_p=min(map(_exact_log10_p, related), default=None),
             searches=tuple(searches.values()),
             searchable=not related and bool(searches) and bases_searchable(plain),
+            table_agreement=None if related else self._tables(plain, searches),
         )
         return Finding(look=best.look, observed=observed, judgement=judge(observed))
 
@@ -195,6 +197,11 @@ class Examination:
             adopted=look.adopted,
         )
         return self._with_changes(observed, look)
+
+    def _tables(self, plain: Look, searches: dict[Way, Search]) -> float | None:
+        """How far embeddings agree in another basis, where bases were sought in vain."""
+        made = Way.BASES in searches and searches[Way.BASES].outcome is Outcome.MADE
+        return table_agreement(plain.pairing, plain.a, plain.b) if made and not self._allowance.late else None
 
     def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         settings = MeasureSettings(

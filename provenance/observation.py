@@ -85,6 +85,9 @@ class Observation:
         The searches for maps and bases that could be made, and what became of each.
     searchable : bool
         Searches for bases leave little of either side out.
+    table_agreement : float or None
+        Median cosine of rows of two embeddings in the best common basis, outside of its fit, where nothing else was
+        found.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -105,6 +108,7 @@ class Observation:
     adopted: Pairing | None = None
     searches: tuple[Search, ...] = ()
     searchable: bool = False
+    table_agreement: float | None = None
     vocabulary: VocabularyMatch | None = None
 
     @property
