@@ -8,31 +8,35 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import agreement, calibration, copy_speed, full_speed, noise, peer_speed, speed
+from bench import agreement, calibration, copy_speed, drift, full_speed, noise, peer_speed, speed
 from bench.lineage import run as lineage
 from bench.outcome import Outcome
+from bench.scanning import scan, tree
 
 PARTS: dict[str, Callable[[], Outcome]] = {
     "calibration": calibration.run,
     "noise": noise.run,
     "agreement": agreement.run,
+    "drift": drift.run,
     "lineage": lineage.quick,
     "speed": speed.run,
     "full-speed": full_speed.run,
     "peer-speed": peer_speed.run,
+    "scan": scan.run,
+    "tree": tree.run,
 }
-ONLY_BY_NAME = ("peer-speed",)
-"""Parts that install much."""
+ONLY_BY_NAME = ("peer-speed", "scan", "tree")
+"""Parts that install much, or take long."""
 
 WIDTH = 140
 """Columns of the tables where no terminal says how many there are."""
 
 
 def main() -> int:
-    """Run the named parts, by default all that install nothing big; 1 when a check fails."""
+    """Run the named parts, by default all that neither install much nor take long; 1 when a check fails."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all but {ONLY_BY_NAME[0]}"
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; by default all but {', '.join(ONLY_BY_NAME)}"
     )
     parser.add_argument("--big", action="store_true", help="only the speeds, on checkpoints of 5 to 14 GB")
     arguments = parser.parse_args()

@@ -70,7 +70,9 @@ class Observation:
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
-        p-values of an earlier sample of the same pair, which count as well.
+        p-values of other samples and looks of the same pair, which count as well.
+    earlier_log10_p : float or None
+        The smallest p-value, not corrected, of the looks that showed a relation; 0 where no test of theirs is exact.
     changes : tuple of TensorChange
         What the changes of dependent matrices look like.
     alignment : Alignment or None
@@ -83,6 +85,9 @@ class Observation:
         The searches for maps and bases that could be made, and what became of each.
     searchable : bool
         Searches for bases leave little of either side out.
+    table_agreement : float or None
+        Median cosine of rows of two embeddings in the best common basis, outside of its fit, where nothing else was
+        found.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -96,12 +101,14 @@ class Observation:
     sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
+    earlier_log10_p: float | None = None
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
     adopted: Pairing | None = None
     searches: tuple[Search, ...] = ()
     searchable: bool = False
+    table_agreement: float | None = None
     vocabulary: VocabularyMatch | None = None
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fingerprints.anatomy import Part
 from fingerprints.axes import Faces
+from fingerprints.kernels.probability import bonferroni
 from fingerprints.wiring import is_table
 from provenance.coverage import Covered, cover
 from provenance.observation import Observation, weighted_median
@@ -73,11 +74,13 @@ def measure_strength(observed: Observation) -> Strength:
 
 
 def _smallest_p(observed: Observation) -> float | None:
-    """Of all exact tests; None where there is none, or where what was found is no exact test."""
+    """Of all exact tests, of other looks too; None where there is none, or where what was found is no exact test."""
     exact = [observed.corrected(test) for test in observed.measurement.tests if test.exact]
-    if not exact or (observed.borne_out and not observed.dependent_tests):
-        return None
-    return min(exact)
+    if observed.borne_out and not observed.dependent_tests:
+        exact = []
+    if observed.earlier_log10_p:
+        exact.append(rounded(bonferroni(observed.earlier_log10_p, observed.hypotheses)))
+    return min(exact, default=None)
 
 
 def _effect(observed: Observation) -> float | None:

@@ -59,7 +59,7 @@ def identify(
         digest = f"fingerprint:blake2b:{side.fingerprint.content}"
         summary = summarise_side(side.side, digest if side.fingerprint.whole else digest_of(checkpoint, whole=False))
         progress.stage("looking for known architectures")
-        layouts = known_layouts(side)
+        layouts = known_layouts(side) if options.architecture else ()
         search = None if library is None else Search(checkpoint, side, library, options, progress)
         found = [] if search is None else search.run()
     found.sort(key=lambda each: (_order(each.candidate), -(each.candidate.effect or 0.0), each.candidate.name))

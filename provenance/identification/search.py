@@ -26,7 +26,8 @@ MOST_NAMED = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifyOptions:
     """`top` candidates are listed; `weights` are read where the library knows where they lie; `alpha` is divided by the
-    number of entries searched; `grade` says how much of a model is sampled.
+    number of entries searched; `grade` says how much of a model is sampled, `architecture` whether the layouts of known
+    models are looked through as well.
     """
 
     top: int = TOP
@@ -35,6 +36,7 @@ class IdentifyOptions:
     variant: str | None = None
     threads: int | None = None
     grade: Grade = Grade.FULL
+    architecture: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class Search:
         self.tested = 0
         self.not_measured: list[NotMeasured] = []
         self.same = [self.contents[place] for place in same_shapes(self.table, self.scores, self.query.shapes)]
-        self.layouts = self._alike_layouts()
+        self.layouts = self._alike_layouts() if options.architecture else ()
         self._doubtful: dict[str, NotMeasured] = {}
 
     @property

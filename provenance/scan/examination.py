@@ -14,7 +14,6 @@ from fingerprints.readers.mount import revision_of
 from provenance.hub import Hub
 from provenance.hub.patience import OF_SCANS
 from provenance.jobs.failure import charged
-from provenance.library import Library
 from provenance.options import Options
 from provenance.result import Direction, rounded
 from provenance.scan.claim import check_claim
@@ -26,6 +25,7 @@ from provenance.scan.purse import Grant
 from provenance.scan.references import References
 from provenance.scan.relatives import Relative, Relatives, compared_relatives
 from provenance.scan.row import Row, State
+from provenance.scan.shelf import Shelf
 from provenance.scan.shipment import Shipped
 from provenance.scan.stamp import stamp_of
 
@@ -82,7 +82,7 @@ def examine(asked: tuple[str, Grant], how: Examination) -> Row:
             relatives = compared_relatives(place, how.library, options)
             strangers = relatives.strangers(declared.bases)
         else:
-            with Library(how.library.place if isinstance(how.library, Shipped) else how.library) as library:
+            with Shelf(how.library.place if isinstance(how.library, Shipped) else how.library) as library:
                 relatives = indexed_relatives(place, library, options)
                 strangers = relatives.strangers(declared.bases)
         read = relatives.bytes_read if revision is None else hub.traffic.bytes_fetched

@@ -25,7 +25,8 @@ def indexed_relatives(place: str | Path, library: Library, options: Options) -> 
         When the target or the library cannot be used.
     """
     grade = Grade.FULL if revision_of(Path(place)) is None else Grade.SCAN
-    found = identify(place, library, IdentifyOptions(alpha=options.alpha, threads=options.threads, grade=grade))
+    asked = IdentifyOptions(alpha=options.alpha, threads=options.threads, grade=grade, architecture=False)
+    found = identify(place, library, asked)
     read = 0
     relatives = []
     for rank, candidate in enumerate(found.candidates):

@@ -18,6 +18,7 @@ OWN = {
     "messages.zh.json",
     "result.schema.json",
     "thresholds.json",
+    "independents.json",
     "manifest.json",
     "config.json",
 }

@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._info(match[1], match[2] or "main", asked)
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
-            self._tree(match[1], match[2], int(parse_qs(url.query).get("cursor", ["0"])[0]))
+            self._tree(match[1], match[2], int(parse_qs(url.query).get("cursor", ["0"])[0]), asked)
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._file(match[1], match[2], match[3], asked)
         else:
@@ -162,7 +162,9 @@ class Handler(BaseHTTPRequestHandler):
         ]
         self.answer(200, json.dumps(found).encode(), **headers)
 
-    def _tree(self, name: str, revision: str, cursor: int) -> None:
+    def _tree(self, name: str, revision: str, cursor: int, asked: Asked) -> None:
+        if any(fault(self, Path(), asked) for fault in self.hub.api_faults):
+            return
         if not self._known(name, revision):
             return
         root = self.hub.repositories[name]
