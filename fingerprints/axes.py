@@ -207,6 +207,7 @@ def _generic(pair: Pair, wiring_a: Wiring, wiring_b: Wiring) -> AxisPlan:
                 faces_rest=any(rows == columns for rows, columns in inner),
                 faces=Faces.PRIVATE if len(open_axes) == 2 or (axis == 0 and not embedding) else Faces.SHARED,
                 layer=pair.a.index[0] if pair.a.index else None,
+                exact=not pair.matched,
             )
         )
     return AxisPlan(tests=tuple(tests), reasons=tuple(reasons))

@@ -175,6 +175,12 @@ def _not_searched(observed: Observation) -> Iterator[NotMeasured]:
             subject=SUBJECTS[Way.BASES],
             reason="searched in towers of known roles and equal width alone; these leave much of a side out",
         )
+    if Way.CHANNELS in made and observed.alignment is None:
+        yield NotMeasured(
+            signal="search",
+            subject=SUBJECTS[Way.CHANNELS],
+            reason="searched in layers of equal shapes between inputs and outputs in place, and not found",
+        )
     if observed.measurement.tests and not observed.searches:
         yield NotMeasured(
             signal="search",

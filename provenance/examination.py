@@ -37,6 +37,7 @@ _STAGES = {
     Way.STRUCTURE: "looking for what layers and units stand for one another",
     Way.MAPS: "looking for permuted layers and units",
     Way.BASES: "looking for a rotated residual stream",
+    Way.CHANNELS: "looking for permuted channels",
 }
 
 
@@ -101,6 +102,7 @@ class Examination:
             searches=tuple(searches.values()),
             searchable=not related and bool(searches) and bases_searchable(plain),
             table_agreement=None if related else self._tables(plain, searches),
+            searched_agreement=max((share for each in tried for share in each.observed.agreements), default=0.0),
         )
         return Finding(look=best.look, observed=observed, judgement=judge(observed))
 
@@ -146,7 +148,7 @@ class Examination:
 
     def _looks(self, plain: Look, searches: dict[Way, Search]) -> Iterator[Look]:
         """A change of structure first, then what names say, then searches; notes what became of each search."""
-        for way in (Way.STRUCTURE, Way.NAMES, Way.MAPS, Way.BASES):
+        for way in (Way.STRUCTURE, Way.NAMES, Way.MAPS, Way.BASES, Way.CHANNELS):
             if way is Way.NAMES:
                 yield plain
             elif way in searches and searches[way].outcome is not Outcome.TOO_DEAR:

@@ -133,13 +133,16 @@ def _undisguised(observed: Observation, effect: float) -> Ruling | None:
     if effect < limits.derived_effect:
         return None
     median = sorted(observed.agreements)[len(observed.agreements) // 2]
-    strangers = independents()
+    channels = bool(observed.channel_agreements)
+    what, around = ("channels", "the layers around them") if channels else ("neurons", "the basis")
+    strangers = independents().channels if channels else independents().neurons
+    least = limits.channel_agreement if channels else limits.agreement
     return Ruling(
         relation=Relation.DERIVED,
-        clause=f"{median:.0%} of the neurons are matched alike by what they read and by what they pass on (median of "
-        f"layers, at least {limits.agreement:.0%}; independents: at most {strangers.most:.1%} in {strangers.pairs} "
-        f"pairs), with an effect of {effect:.3g}: not an exact test, since both their order and the basis were "
-        "searched",
+        clause=f"{median:.0%} of the {what} are matched alike by what they read and by what they pass on (median of "
+        f"layers, at least {least:.0%}; independents: at most {strangers.most:.1%} in {strangers.pairs} "
+        f"pairs), with an effect of {effect:.3g}: not an exact test, since both their order and "
+        f"{around} were searched",
         basis="weights",
     )
 
@@ -163,7 +166,7 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
     detectable = strength.min_detectable
     if (
         _beyond_chance(observed) is not None
-        or max(observed.agreements, default=0.0) >= limits.some_agreement
+        or max((observed.searched_agreement, *observed.agreements)) >= limits.some_agreement
         or strength.lone_share >= limits.equal_share
         or _same_tables(observed)
         or detectable is None
@@ -268,6 +271,11 @@ def _open(observed: Observation, strength: Strength) -> Ruling:
         reason = (
             f"equal tensors hold {strength.lone_share:.2%} of the smaller side's parameters; they may be a copied part "
             "or a table that both have from elsewhere, and nothing else is dependent"
+        )
+    elif max((observed.searched_agreement, *observed.agreements)) >= limits.some_agreement:
+        reason = (
+            "a search for another order or basis matches some units alike by what they read and by what they pass on "
+            f"(up to {max((observed.searched_agreement, *observed.agreements)):.1%} of a layer), too few to say more"
         )
     elif _same_tables(observed):
         reason = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
 from fingerprints.alignment.axis_map import Floats32
+from fingerprints.alignment.channel_views import align_channels
 from fingerprints.alignment.disguise import Undone, undo
 from fingerprints.alignment.nameless import adopt
 from fingerprints.alignment.stacks import facing_stacks
@@ -78,6 +79,9 @@ def searched_look(plain: Look, search: Search, *, seed: int) -> Look | None:
     seed : int
         Moves what searches read.
     """
+    if search.way is Way.CHANNELS:
+        found = align_channels(plain.anatomies, (plain.a, plain.b), plain.pairing)
+        return None if found is None else _through(plain, found, search.way)
     sought = AlignmentSettings(layers=search.layers, seed=seed, everywhere=search.way is not Way.STRUCTURE)
     if search.way is not Way.BASES:
         found = align(plain.anatomies, (plain.a, plain.b), plain.pairing, sought)

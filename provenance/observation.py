@@ -88,6 +88,8 @@ class Observation:
     table_agreement : float or None
         Median cosine of rows of two embeddings in the best common basis, outside of its fit, where nothing else was
         found.
+    searched_agreement : float
+        The largest of `agreements` in any look that showed no relation.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -109,6 +111,7 @@ class Observation:
     searches: tuple[Search, ...] = ()
     searchable: bool = False
     table_agreement: float | None = None
+    searched_agreement: float = 0.0
     vocabulary: VocabularyMatch | None = None
 
     @property
@@ -318,8 +321,8 @@ class Observation:
         No exact test exists where both the neurons' order and the basis of the residual stream were searched. The
         neurons of strangers agree by chance, and more so in a first layer, which is left out.
         """
-        agreements = self.agreements
-        return 2 * sum(share >= thresholds().agreement for share in agreements) >= max(1, len(agreements))
+        least = thresholds().channel_agreement if self.channel_agreements else thresholds().agreement
+        return 2 * sum(share >= least for share in self.agreements) >= max(1, len(self.agreements))
 
     @cached_property
     def agreements(self) -> tuple[float, ...]:
@@ -328,7 +331,13 @@ class Observation:
         """
         layers = self.agreement_by_layer
         kept = [layer for layer in layers if len(layers) == 1 or not self.is_first(layer)]
-        return tuple(layers[layer] for layer in kept)
+        return (*(layers[layer] for layer in kept), *self.channel_agreements.values())
+
+    @property
+    def channel_agreements(self) -> Mapping[str, float]:
+        """The same of the channels that a layer of a network without towers takes in, by name in A."""
+        maps = self.alignment.channels if self.alignment is not None else ()
+        return {each.pair.a.name: rounded(each.agreement) for each in maps if each.agreement is not None}
 
     @cached_property
     def agreement_by_layer(self) -> Mapping[tuple[str, int], float]:

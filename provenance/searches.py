@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fingerprints.alignment.cost import Cost, cost_of_bases, cost_of_lost_names, cost_of_maps
+from fingerprints.alignment.cost import Cost, cost_of_bases, cost_of_channels, cost_of_lost_names, cost_of_maps
 from fingerprints.alignment.stacks import facing_stacks
 from fingerprints.anatomy import Anatomy
 from fingerprints.pairing import Pairing
@@ -30,12 +30,15 @@ class Way(StrEnum):
     """Through maps of layers, experts, neurons and heads that are sought though nothing differs."""
     BASES = "bases"
     """With the basis of the residual stream sought as well."""
+    CHANNELS = "channels"
+    """Through the order of channels, where no towers are known."""
 
 
 SUBJECTS = {
     Way.STRUCTURE: "layers, experts and units that are left of others",
     Way.MAPS: "permuted layers, experts, neurons and heads",
     Way.BASES: "rotated or permuted residual stream, mixed heads",
+    Way.CHANNELS: "permuted channels of convolutions",
 }
 
 
@@ -101,6 +104,10 @@ def plan_searches(
         cost = cost_of_lost_names(anatomies)
         outcome = Outcome.NOT_NEEDED if budget.allows(cost) else Outcome.TOO_DEAR
         return (Search(way=Way.BASES, layers=layers, cost=cost, outcome=outcome),)
+    if not any(anatomy.towers for anatomy in anatomies):
+        cost = cost_of_channels(pairing)
+        outcome = Outcome.NOT_NEEDED if budget.allows(cost) else Outcome.TOO_DEAR
+        return (Search(way=Way.CHANNELS, layers=None, cost=cost, outcome=outcome),) if cost.bytes else ()
     numbers = _fewer(layers)
     planned = []
     for way in (Way.MAPS, Way.BASES):

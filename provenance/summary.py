@@ -32,6 +32,7 @@ _CHANGES = {
     "neurons permuted": "the order of neurons",
     "neurons scaled": "the scale of neurons",
     "heads permuted": "the order of heads",
+    "channels permuted": "the order of channels",
     "experts permuted": "the order of experts",
     "identity layers inserted": "layers that add nothing",
     "residual stream permuted": "the order of the residual stream",

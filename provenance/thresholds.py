@@ -32,9 +32,10 @@ class Thresholds:
         Cosine of two matrices, as one vector each, from which a larger difference of size is a factor.
     shifted_share : float
         Share of the change of a table of tokens that is one vector added to all rows, from which that is all.
-    agreement, some_agreement : float
-        Share of matched neurons that must be matched alike by what they read and by what they pass on, in half of the
-        layers, for a relation without an exact test; and from which nothing is called independent.
+    agreement, channel_agreement, some_agreement : float
+        Share of matched neurons, and of channels, which are fewer, that must be matched alike by what they read and by
+        what they pass on, in half of the layers, for a relation without an exact test; and from which nothing is called
+        independent.
     table_agreement : float
         Median cosine of two embeddings in the best common basis, outside of its fit, from which nothing is called
         independent; strangers of one tokenizer reach .93.
@@ -117,6 +118,7 @@ class Thresholds:
     scaled_cosine: float
     shifted_share: float
     agreement: float
+    channel_agreement: float
     some_agreement: float
     table_agreement: float
     beyond_chance_z: float

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fingerprints.alignment.axis_map import AxisMap, Floats32, identity_map
+from fingerprints.alignment.channels import ChannelMap
 from fingerprints.alignment.experts import ExpertMap, match_experts, mlps_of, same_numbers
 from fingerprints.alignment.layer_map import LayerMap, find_layer_map
 from fingerprints.alignment.layer_sketch import likeness, writes_nothing
@@ -99,6 +100,8 @@ class Alignment:
         The maps.
     stands_for : mapping
         By name in A, how many times as many values a pair stands for as its views show: units of long axes are sampled.
+    channels : tuple of ChannelMap
+        Maps of a network without towers.
     """
 
     a: Checkpoint
@@ -109,6 +112,7 @@ class Alignment:
     repeated: tuple[Mapping[str, str], Mapping[str, str]]
     towers: tuple[TowerMap, ...]
     stands_for: Mapping[str, float]
+    channels: tuple[ChannelMap, ...] = ()
 
     @property
     def unsampled(self) -> tuple[Pair, ...]:

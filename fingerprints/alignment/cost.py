@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fingerprints.alignment import basis, layer_sketch, layer_units
+from fingerprints.alignment import basis, channels, layer_sketch, layer_units
+from fingerprints.alignment.channels import channel_layers
 from fingerprints.alignment.stacks import Stack, StackPair
 from fingerprints.alignment.unit_map import MOST_UNITS, SOUGHT
 from fingerprints.anatomy import Anatomy, Part
+from fingerprints.pairing import Pairing
 from fingerprints.sampling import spread
 
 READ = 5e8
@@ -108,6 +110,22 @@ def cost_of_lost_names(anatomies: tuple[Anatomy, Anatomy]) -> Cost:
         for part in anatomy.parts.values():
             if part.shape:
                 total += _rows(part, part.shape[0]) + _work(2 * part.info.size * width)
+    return total
+
+
+def cost_of_channels(pairing: Pairing) -> Cost:
+    """Of a search for the order of channels: layers are read whole, and matched about twice from either end.
+
+    Parameters
+    ----------
+    pairing : Pairing
+        From names and shapes.
+    """
+    total = NOTHING
+    for pair in channel_layers(pairing):
+        (rows, columns), read = pair.a.shape[:2], pair.a.info.nbytes + pair.b.info.nbytes
+        total += Cost(bytes=read, seconds=read / READ)
+        total += _work(2 * 4 * channels.FEATURES * (rows**2 + columns**2))
     return total
 
 

@@ -36,12 +36,12 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         found += _of_bases(observed.undone)
     elif observed.turned_tensors:
         found.append({"what": "residual stream in another basis"})
-    found += [*_of_tokens(observed), *_of_sizes(observed)]
+    found += [*_of_channels(observed), *_of_tokens(observed), *_of_sizes(observed)]
     if not found:
         return None
     parameters: dict[str, Any] = {"transform": found}
-    if observed.agreement_by_layer:
-        parameters["neurons_matched_alike"] = list(_matched_alike(observed))
+    if matched := list(_matched_alike(observed)):
+        parameters["matched_alike"] = matched
     inserted = [tower for tower in towers if tower.silent and not _repeated(tower)]
     if inserted:
         child = "b" if inserted[0].layers.depth_b > inserted[0].layers.depth_a else "a"
@@ -59,8 +59,10 @@ def _matched_alike(observed: Observation) -> Iterator[dict[str, Any]]:
     """
     strangers = independents()
     for layer, share in observed.agreement_by_layer.items():
-        most = strangers.first if observed.is_first(layer) else strangers.later
+        most = strangers.layers["first" if observed.is_first(layer) else "later"]
         yield {"tower": layer[0], "layer": layer[1], "share": share, "independents": most}
+    for name, share in observed.channel_agreements.items():
+        yield {"tensor": name, "share": share, "independents": strangers.layers["channels"]}
 
 
 def _of_tower(tower: TowerMap) -> Iterator[dict[str, Any]]:
@@ -106,6 +108,16 @@ def _repeated(tower: TowerMap) -> bool:
 
 def _is_moved(found: Any) -> bool:
     return bool((found.a != found.b).mean() > PERMUTED) if len(found.a) else False
+
+
+def _of_channels(observed: Observation) -> Iterator[dict[str, Any]]:
+    """Layers whose outputs lie in another order."""
+    maps = observed.alignment.channels if observed.alignment is not None else ()
+    moved = [each for each in maps if (each.outputs != range(len(each.outputs))).mean() > PERMUTED]
+    if moved:
+        listed = sum(len(each.outputs) for each in moved) <= MOST_LISTED
+        shown = [{"tensor": each.pair.a.name, "b": each.outputs.tolist()} for each in moved] if listed else []
+        yield {"what": "channels permuted", "tensors": len(moved), "permutations": shown}
 
 
 def _of_bases(undone: Undone) -> Iterator[dict[str, Any]]:

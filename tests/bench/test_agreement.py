@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.agreement import FEWEST_PAIRS, TABLE, Strangers, measured, pairs, rows, table
+from bench.agreement import FEWEST_PAIRS, TABLE, Strangers, measured, pairs, rows
 from bench.zoo import bases, folder
 from provenance.independents import independents
 from provenance.thresholds import thresholds
@@ -15,12 +15,13 @@ NOISE = 0.02
 """A few neurons whose best counterparts are close may fall otherwise on another machine."""
 
 
-def test_the_shipped_rows_are_those_of_the_bench():
-    shipped = [row for row in json.loads(TABLE.read_text())["rows"] if row["models"] == "llama"]
-    found = [measured(pair) for pair in pairs() if pair.models == "llama"]
+@pytest.mark.parametrize("models", ["llama", "resnet"])
+def test_the_shipped_rows_are_those_of_the_bench(models):
+    shipped = [row for row in json.loads(TABLE.read_text())["rows"] if row["models"] == models]
+    found = [measured(pair) for pair in pairs() if pair.models == models]
     assert sum(each.pair.disguised for each in found) == len(found) / 2
     assert {each.relation for each in found} == {"independent"}
-    for row, other in zip(rows("llama", found), shipped, strict=True):
+    for row, other in zip(rows(models, found), shipped, strict=True):
         texts = {key for key, value in other.items() if isinstance(value, str)}
         assert {key: row.pop(key) for key in texts} == {key: other.pop(key) for key in texts}
         assert row == pytest.approx(other, abs=NOISE)
@@ -28,9 +29,11 @@ def test_the_shipped_rows_are_those_of_the_bench():
 
 def test_no_stranger_comes_near_the_threshold():
     found = independents()
-    assert found.pairs == json.loads(TABLE.read_text())["pairs"] >= FEWEST_PAIRS
-    assert found.most < thresholds().agreement / 2
-    assert found.later < thresholds().agreement
+    assert found.neurons.pairs + found.channels.pairs == json.loads(TABLE.read_text())["pairs"]
+    assert found.neurons.pairs >= FEWEST_PAIRS
+    assert found.neurons.most < thresholds().agreement / 2
+    assert found.layers["later"] < thresholds().agreement
+    assert found.channels.most < found.layers["channels"] < thresholds().channel_agreement
 
 
 def test_a_disguised_copy_is_matched_alike():
@@ -38,4 +41,4 @@ def test_a_disguised_copy_is_matched_alike():
     found = measured(Strangers(models="gpt2", a=file, b=file, family="gpt2", disguised=True))
     assert found.relation == "derived"
     assert min(found.layers) > 0.95
-    assert table([found])["medians"]["most"] > 0.95
+    assert found.median > 0.95
