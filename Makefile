@@ -26,7 +26,7 @@ test: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 2 --dist loadfile
 
 browser: $(VENV)/.installed-browser
-	$(BIN)/python -m pytest -q tests/provenance/reports/test_browser.py
+	$(BIN)/python -m pytest -q tests/provenance/reports/test_browser.py tests/provenance/reports/test_pages.py
 	$(BIN)/python -m tests.browser build/report
 
 fuzz: $(VENV)/.installed-fuzz

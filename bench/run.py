@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import calibration, full_speed, noise, peer_speed, speed
+from bench import agreement, calibration, copy_speed, drift, full_speed, noise, peer_speed, speed
 from bench.lineage import run as lineage
 from bench.outcome import Outcome
 from bench.scanning import scan, tree
@@ -16,6 +16,8 @@ from bench.scanning import scan, tree
 PARTS: dict[str, Callable[[], Outcome]] = {
     "calibration": calibration.run,
     "noise": noise.run,
+    "agreement": agreement.run,
+    "drift": drift.run,
     "lineage": lineage.quick,
     "speed": speed.run,
     "full-speed": full_speed.run,
@@ -46,6 +48,7 @@ def main() -> int:
         chosen = {
             "speed-big": lambda: speed.run(speed.BIG),
             "full-speed-big": lambda: full_speed.run(full_speed.BIG),
+            "copy-speed": copy_speed.run,
         }
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=WIDTH)

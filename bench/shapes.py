@@ -13,7 +13,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache as once
 from pathlib import Path
@@ -24,6 +24,8 @@ import numpy as np
 
 from bench.zoo import cache
 from bench.zoo.llama import LlamaConfig
+
+Fill = Callable[[str, tuple[int, ...]], Iterator[np.ndarray]]
 
 SHAPES = {
     "150m": LlamaConfig(layers=8, hidden=1024, intermediate=2816, heads=16, kv_heads=16, vocabulary=32_000),
@@ -76,7 +78,15 @@ def size(config: LlamaConfig) -> int:
 
 
 def write(folder: Path, config: LlamaConfig, seed: int, shard: int = SHARD) -> Path:
-    """Write one checkpoint in shards of at most about `shard` bytes, with index and `config.json`."""
+    """Write one random checkpoint; see `store`."""
+    return store(folder, config, lambda name, shape: values(name, math.prod(shape), seed), shard)
+
+
+def store(folder: Path, config: LlamaConfig, fill: Fill, shard: int = SHARD) -> Path:
+    """Write one checkpoint in shards of at most about `shard` bytes, with index and `config.json`.
+
+    `fill` gives the values of a tensor, by name and shape, as blocks of bfloat16 bits.
+    """
     folder.mkdir(parents=True)
     shards: list[dict[str, tuple[int, ...]]] = [{}]
     room = shard
@@ -89,7 +99,7 @@ def write(folder: Path, config: LlamaConfig, seed: int, shard: int = SHARD) -> P
     weight_map = {}
     for number, part in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        _write_shard(folder / file, part, seed)
+        _write_shard(folder / file, part, fill)
         weight_map |= dict.fromkeys(part, file)
     index = {"metadata": {"total_size": size(config)}, "weight_map": dict(sorted(weight_map.items()))}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
@@ -99,7 +109,14 @@ def write(folder: Path, config: LlamaConfig, seed: int, shard: int = SHARD) -> P
 
 @contextmanager
 def checkpoints(config: LlamaConfig, seeds: tuple[int, ...], *, free: int = 0) -> Iterator[list[Path]]:
-    """Folders of one checkpoint a seed, deleted at the end whatever happens.
+    """Folders of one random checkpoint a seed, deleted at the end whatever happens; see `space`."""
+    with space(config, len(seeds), free=free) as folder:
+        yield [write(folder / f"seed_{seed}", config, seed) for seed in seeds]
+
+
+@contextmanager
+def space(config: LlamaConfig, count: int, *, free: int = 0) -> Iterator[Path]:
+    """A folder with room for `count` checkpoints, deleted at the end whatever happens.
 
     Raises
     ------
@@ -109,13 +126,13 @@ def checkpoints(config: LlamaConfig, seeds: tuple[int, ...], *, free: int = 0) -
     parent = cache.root() / "shapes"
     parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(parent)
-    needed = max(len(seeds) * size(config) + MARGIN, free)
+    needed = max(count * size(config) + MARGIN, free)
     available = shutil.disk_usage(parent).free
     if available < needed:
         raise DiskFullError(needed, available)
     folder = parent / f"{os.getpid()}"
     try:
-        yield [write(folder / f"seed_{seed}", config, seed) for seed in seeds]
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -139,7 +156,7 @@ def values(name: str, count: int, seed: int) -> Iterator[np.ndarray]:
         yield table[ranks[:wanted]]
 
 
-def _write_shard(path: Path, shapes: dict[str, tuple[int, ...]], seed: int) -> None:
+def _write_shard(path: Path, shapes: dict[str, tuple[int, ...]], fill: Fill) -> None:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in shapes.items():
@@ -150,7 +167,7 @@ def _write_shard(path: Path, shapes: dict[str, tuple[int, ...]], seed: int) -> N
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name, shape in shapes.items():
-            for block in values(name, math.prod(shape), seed):
+            for block in fill(name, shape):
                 file.write(block)
 
 

@@ -17,6 +17,7 @@ from provenance.writing import check_destination
 MIN_ROWS = 8
 FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
+PAGE_SUFFIXES = (*SUFFIXES, ".html")
 FINGERPRINT_SUFFIX = ".safetensors"
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

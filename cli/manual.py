@@ -49,6 +49,7 @@ MANUAL: Final[Mapping[str, Entry]] = MappingProxyType(
             examples=(
                 ("provenance identify model/", "in the user's own library, and the shipped architectures"),
                 ("provenance identify org/name --library bases/ --top 3", "in another library"),
+                ("provenance identify model/ -o report.html --lang zh", "a page, in Chinese"),
             ),
         ),
         "inspect": Entry(
@@ -87,6 +88,7 @@ MANUAL: Final[Mapping[str, Entry]] = MappingProxyType(
             examples=(
                 ("provenance results scan.db --where relation=derived", "some of them"),
                 ("provenance results scan.db --format jsonl", "for scripts"),
+                ("provenance results scan.db -o report.html", "all rows and the lineage as a page"),
             ),
         ),
         "matrix": Entry(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
 from fingerprints.alignment.order_tests import order_tests
+from fingerprints.alignment.table_basis import table_agreement
 from fingerprints.change import describe_change
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import OverBudget, UnreadableTensor
@@ -81,22 +83,26 @@ class Examination:
         tried: list[Finding] = []
         searches = self._planned(plain) if a.inventory.parameters and b.inventory.parameters else {}
         for look in self._looks(plain, searches):
-            observed = self._observed(look, a, b, earlier=sum(each.observed.hypotheses for each in tried))
+            observed = self._observed(look, a, b, earlier=tried[-1].observed.hypotheses if tried else 0)
             tried.append(Finding(look=look, observed=observed, judgement=judge(observed)))
             if _is_settled(tried[-1]) or self._allowance.late:
                 break
         related = [each for each in tried if each.judgement.ruling.relation in RELATED]
-        if related:
-            best = min(related, key=lambda each: (open_share(each.observed), each.observed.alignment is not None))
-            return replace(best, observed=replace(best.observed, searches=tuple(searches.values())))
-        first = next((each for each in tried if each.observed.alignment is None), tried[0])
-        observed = replace(
-            first.observed,
-            earlier_hypotheses=sum(each.observed.hypotheses for each in tried if each is not first),
-            searches=tuple(searches.values()),
-            searchable=bool(searches) and bases_searchable(plain),
+        best = (
+            min(related, key=lambda each: (open_share(each.observed), each.observed.alignment is not None))
+            if related
+            else next((each for each in tried if each.observed.alignment is None), tried[0])
         )
-        return Finding(look=first.look, observed=observed, judgement=judge(observed))
+        own = best.observed.hypotheses - best.observed.earlier_hypotheses
+        observed = replace(
+            best.observed,
+            earlier_hypotheses=tried[-1].observed.hypotheses - own,
+            earlier_log10_p=min(map(_exact_log10_p, related), default=None),
+            searches=tuple(searches.values()),
+            searchable=not related and bool(searches) and bases_searchable(plain),
+            table_agreement=None if related else self._tables(plain, searches),
+        )
+        return Finding(look=best.look, observed=observed, judgement=judge(observed))
 
     def again(self, found: Finding) -> Judgement:
         """A second, smaller sample elsewhere: the default positions are public, and could have been overwritten."""
@@ -192,6 +198,11 @@ class Examination:
         )
         return self._with_changes(observed, look)
 
+    def _tables(self, plain: Look, searches: dict[Way, Search]) -> float | None:
+        """How far embeddings agree in another basis, where bases were sought in vain."""
+        made = Way.BASES in searches and searches[Way.BASES].outcome is Outcome.MADE
+        return table_agreement(plain.pairing, plain.a, plain.b) if made and not self._allowance.late else None
+
     def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         settings = MeasureSettings(
             sample=sample,
@@ -251,3 +262,9 @@ def _is_settled(found: Finding) -> bool:
     """Whether no further look can add anything."""
     related = found.judgement.ruling.relation in RELATED
     return related and open_share(found.observed) < thresholds().open_share
+
+
+def _exact_log10_p(found: Finding) -> float:
+    """The smallest p-value of a finding, not corrected; 0 where it rests on no exact test."""
+    log10_p = found.judgement.strength.log10_p
+    return 0.0 if log10_p is None else log10_p - math.log10(max(found.observed.hypotheses, 1))

@@ -122,13 +122,12 @@ def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
     if differs_in_structure(a.side.anatomy, b.side.anatomy, pairing):
         return "layers, widths or experts differ in number, and maps of them need the weights"
     vectors = a.fingerprint.vector_of, b.fingerprint.vector_of
-    looked = [pair for pair in pairing.pairs if _sampled(a, pair.a.name) and _sampled(b, pair.b.name)]
+    one_sided = [pair for pair in pairing.pairs if _passed_over(a, pair.a.name) or _passed_over(b, pair.b.name)]
     met = {
         pair.a.name: spread_distance(vectors[0][pair.a.name].spread, vectors[1][pair.b.name].spread)
-        for pair in looked
+        for pair in pairing.pairs
         if pair.a.shape == pair.b.shape and pair.a.name in vectors[0] and pair.b.name in vectors[1]
     }
-    one_sided = [pair for pair in pairing.pairs if pair not in looked]
     elsewhere = {pair.a.name for pair in one_sided}, {pair.b.name for pair in one_sided}
     if not met or len(met) < max(len(side.keys() - away) for side, away in zip(vectors, elsewhere, strict=True)):
         return "gains or biases that one side has are missing or constant on the other, as folding leaves them"
@@ -137,9 +136,10 @@ def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
     return ""
 
 
-def _sampled(side: Printed, name: str) -> bool:
+def _passed_over(side: Printed, name: str) -> bool:
+    """Whether a tensor was learned, and its layer is not in the sample, which depends on the grade."""
     seen = side.fingerprint.seen.get(name)
-    return seen is not None and seen.sampled > 0
+    return name in side.side.inventory.learned and (seen is None or not seen.sampled)
 
 
 def _limited(judgement: Judgement, doubtful: str) -> Judgement:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from fingerprints.anatomy import PartKind
 from fingerprints.groups import AxisTest
 from fingerprints.selection import NOT_SAMPLED
+from provenance.independents import independents
 from provenance.observation import Observation, Side
-from provenance.result import UNDISGUISED, Relation
+from provenance.result import UNDISGUISED, Relation, rounded
 from provenance.strength import Strength, measure_strength
 from provenance.thresholds import thresholds
 
@@ -132,11 +133,13 @@ def _undisguised(observed: Observation, effect: float) -> Ruling | None:
     if effect < limits.derived_effect:
         return None
     median = sorted(observed.agreements)[len(observed.agreements) // 2]
+    strangers = independents()
     return Ruling(
         relation=Relation.DERIVED,
         clause=f"{median:.0%} of the neurons are matched alike by what they read and by what they pass on (median of "
-        f"layers, at least {limits.agreement:.0%}), with an effect of {effect:.3g}: not an exact test, since both "
-        "their order and the basis were searched",
+        f"layers, at least {limits.agreement:.0%}; independents: at most {strangers.most:.1%} in {strangers.pairs} "
+        f"pairs), with an effect of {effect:.3g}: not an exact test, since both their order and the basis were "
+        "searched",
         basis="weights",
     )
 
@@ -162,6 +165,7 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
         _beyond_chance(observed) is not None
         or max(observed.agreements, default=0.0) >= limits.some_agreement
         or strength.lone_share >= limits.equal_share
+        or _same_tables(observed)
         or detectable is None
         or detectable > limits.detectable_effect
         or strength.sensitive_share < limits.detectable_share
@@ -216,6 +220,11 @@ def _beyond_chance(observed: Observation) -> AxisTest | None:
     return worst if worst is not None and abs(worst.statistics.z) > thresholds().beyond_chance_z else None
 
 
+def _same_tables(observed: Observation) -> bool:
+    """Whether embeddings are nearly the same but for their basis."""
+    return rounded(observed.table_agreement or 0.0) >= thresholds().table_agreement
+
+
 def _without_values(label: str, side: Side) -> str:
     """Why a side has nothing to compare."""
     reasons = sorted({*side.inventory.set_aside.values(), *side.inventory.unreadable.values()})
@@ -259,6 +268,11 @@ def _open(observed: Observation, strength: Strength) -> Ruling:
         reason = (
             f"equal tensors hold {strength.lone_share:.2%} of the smaller side's parameters; they may be a copied part "
             "or a table that both have from elsewhere, and nothing else is dependent"
+        )
+    elif _same_tables(observed):
+        reason = (
+            f"embeddings agree in another basis (median cosine of {observed.table_agreement:.3g} on tokens outside of "
+            "the fit) and nothing else does: one may be the other's, or both may have been taken from elsewhere"
         )
     elif test := _beyond_chance(observed):
         reason = (

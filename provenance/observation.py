@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from provenance.result import rounded
 from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
+BEYOND_TRAINING = 3.0
+"""How many times the change of other matrices a table's must be, to be more than their training."""
 SCALED = 0.02
 """Relative change beyond what the angle explains from which a matrix counts as scaled."""
 PROFILE = NeuronProfile.name
@@ -67,7 +70,9 @@ class Observation:
     undecided_renames : int
         Renamed tensors whose partner the weights could not settle.
     earlier_hypotheses : int
-        p-values of an earlier sample of the same pair, which count as well.
+        p-values of other samples and looks of the same pair, which count as well.
+    earlier_log10_p : float or None
+        The smallest p-value, not corrected, of the looks that showed a relation; 0 where no test of theirs is exact.
     changes : tuple of TensorChange
         What the changes of dependent matrices look like.
     alignment : Alignment or None
@@ -80,6 +85,9 @@ class Observation:
         The searches for maps and bases that could be made, and what became of each.
     searchable : bool
         Searches for bases leave little of either side out.
+    table_agreement : float or None
+        Median cosine of rows of two embeddings in the best common basis, outside of its fit, where nothing else was
+        found.
     vocabulary : VocabularyMatch or None
         Which tokens are on both sides; None where there are none, or nothing tells.
     """
@@ -93,12 +101,14 @@ class Observation:
     sample: SampleSettings
     undecided_renames: int = 0
     earlier_hypotheses: int = 0
+    earlier_log10_p: float | None = None
     changes: tuple[TensorChange, ...] = ()
     alignment: Alignment | None = None
     undone: Undone | None = None
     adopted: Pairing | None = None
     searches: tuple[Search, ...] = ()
     searchable: bool = False
+    table_agreement: float | None = None
     vocabulary: VocabularyMatch | None = None
 
     @property
@@ -272,13 +282,22 @@ class Observation:
 
     @cached_property
     def shifted_tensors(self) -> frozenset[str]:
-        """Names in A of tables of tokens to all of whose rows one vector was added."""
+        """Names in A of tables of tokens to all of whose rows one vector was added.
+
+        Training moves the rows of tokens that it never saw alike as well, but no further than it moves the rest.
+        """
+        others = [
+            item.relative_change
+            for name, item in self.measured.items()
+            if len(item.pair.a.shape) > 1 and item.pair.a.axes[:1] != ("vocabulary",) and name in self.dependent_tensors
+        ]
+        most = max(SCALED, BEYOND_TRAINING * statistics.median(others) if others else 0.0)
         return frozenset(
             name
             for name, item in self.measured.items()
             if item.pair.a.axes[:1] == ("vocabulary",)
             and item.common_change >= thresholds().shifted_share
-            and item.relative_change > SCALED
+            and item.relative_change > most
         )
 
     @cached_property
@@ -307,18 +326,24 @@ class Observation:
         """Share of the neurons on whose counterparts what they read and what they pass on agree, by layer, without the
         first layer where there are more; empty where no search matched neurons in a searched basis.
         """
-        if self.alignment is None:
-            return ()
+        layers = self.agreement_by_layer
+        kept = [layer for layer in layers if len(layers) == 1 or not self.is_first(layer)]
+        return tuple(layers[layer] for layer in kept)
+
+    @cached_property
+    def agreement_by_layer(self) -> Mapping[tuple[str, int], float]:
+        """The same of all layers, by A's tower and the layer's number."""
         found: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for tower in self.alignment.towers:
+        for tower in self.alignment.towers if self.alignment is not None else ():
             if tower.searched_residual:
                 for units in tower.units:
                     if units.map.agreement is not None:
                         found[tower.path_a, units.layers[0]].append(units.map.agreement)
-        layers = sorted(found)
-        first = {path: min(layer for other, layer in layers if other == path) for path, _ in layers}
-        kept = [key for key in layers if len(layers) == 1 or key[1] != first[key[0]]]
-        return tuple(rounded(sum(found[key]) / len(found[key])) for key in kept)
+        return {layer: rounded(sum(found[layer]) / len(found[layer])) for layer in sorted(found)}
+
+    def is_first(self, layer: tuple[str, int]) -> bool:
+        """Whether a layer is the first one of its tower with an agreement."""
+        return layer[1] == min(number for path, number in self.agreement_by_layer if path == layer[0])
 
     @cached_property
     def aligned_tensors(self) -> frozenset[str]:

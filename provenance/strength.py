@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fingerprints.anatomy import Part
 from fingerprints.axes import Faces
+from fingerprints.kernels.probability import bonferroni
 from fingerprints.wiring import is_table
 from provenance.coverage import Covered, cover
 from provenance.observation import Observation, weighted_median
@@ -73,11 +74,13 @@ def measure_strength(observed: Observation) -> Strength:
 
 
 def _smallest_p(observed: Observation) -> float | None:
-    """Of all exact tests; None where there is none, or where what was found is no exact test."""
+    """Of all exact tests, of other looks too; None where there is none, or where what was found is no exact test."""
     exact = [observed.corrected(test) for test in observed.measurement.tests if test.exact]
-    if not exact or (observed.borne_out and not observed.dependent_tests):
-        return None
-    return min(exact)
+    if observed.borne_out and not observed.dependent_tests:
+        exact = []
+    if observed.earlier_log10_p:
+        exact.append(rounded(bonferroni(observed.earlier_log10_p, observed.hypotheses)))
+    return min(exact, default=None)
 
 
 def _effect(observed: Observation) -> float | None:
@@ -107,12 +110,20 @@ ALIKE = 0.5
 def open_share(observed: Observation) -> float:
     """Share of the smaller side's learned parameters in matrices that were looked at and are not explained.
 
-    Those are not dependent, or hardly alike as a whole: a part of a fused matrix can be in another basis.
+    Those are not dependent; or have an effect far below that of the others, as a few heads in place leave it; or are
+    hardly alike as a whole, as a fused matrix is of which a part is in another basis.
     """
+    least = thresholds().explained_effect * (_effect(observed) or 0.0)
     names = {
         name
         for name, item in observed.measured.items()
-        if len(item.pair.a.shape) > 1 and (name not in observed.dependent_tensors or item.cosine < ALIKE)
+        if len(item.pair.a.shape) > 1
+        and name not in observed.equal_tensors
+        and (
+            name not in observed.dependent_tensors
+            or observed.matrix_effects.get(name, 1.0) < least
+            or item.cosine < ALIKE
+        )
     }
     if observed.alignment is not None:
         sampled = {pair.a.name for pair in observed.alignment.unsampled}

@@ -139,7 +139,9 @@ def _independent(observed: Observation, judgement: Judgement, kinds: tuple[Kind,
         noun = "tensor" if excluded == 1 else "tensors"
         text += f" ({excluded} equal {noun} that nobody learned, such as constants and tables, left out)"
     if judgement.ruling.scope is None:
-        text += ", as they are or with layers, units and bases of either side sought in the other."
+        text += ", as they are or with layers, units and bases of either side sought in the other. Those searches see "
+        text += f"through a change by about {thresholds().seen_drift:.0%} where tokens, neurons and basis are all out "
+        text += "of order, and through larger ones where one of them is in place."
     else:
         text += f". Scope: {judgement.ruling.scope}."
     if any(pair.a.shape != pair.b.shape for pair in observed.pairing.pairs):

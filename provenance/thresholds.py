@@ -35,13 +35,20 @@ class Thresholds:
     agreement, some_agreement : float
         Share of matched neurons that must be matched alike by what they read and by what they pass on, in half of the
         layers, for a relation without an exact test; and from which nothing is called independent.
+    table_agreement : float
+        Median cosine of two embeddings in the best common basis, outside of its fit, from which nothing is called
+        independent; strangers of one tokenizer reach .93.
     beyond_chance_z : float
         With a z beyond this nothing is called independent.
     reuse_coverage : float
         Coverage below which only a component is shared.
-    open_share : float
-        Share of the smaller side's parameters in matrices that were looked at and show nothing, above which maps are
-        looked for though a relation is found.
+    open_share, explained_effect : float
+        Share of the smaller side's parameters in matrices that were looked at and are not explained, above which maps
+        are looked for though a relation is found; and the share of the pair's effect under which a dependent matrix is
+        not explained.
+    seen_drift : float
+        Relative change that searches see through where tokens, neurons and basis are all out of order, as `python -m
+        bench drift` measures it. Reports quote it; no verdict depends on it.
     fine_tune_effect : float
         Effect from which a full-rank change is called a fine-tune.
     fewest_parameters : int
@@ -111,9 +118,12 @@ class Thresholds:
     shifted_share: float
     agreement: float
     some_agreement: float
+    table_agreement: float
     beyond_chance_z: float
     reuse_coverage: float
     open_share: float
+    explained_effect: float
+    seen_drift: float
     fine_tune_effect: float
     fewest_parameters: int
     search_seconds: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench.identification import derivatives, parents, scale
+from bench.identification import derivatives, parents, scale, sides
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     found.add_argument("--fingerprints-only", action="store_true", help="do not read the bases' weights")
     found.add_argument("names", nargs="*", help="these derivatives alone")
     commands.add_parser("parents", help="children and merges, searched among bases and other derivatives")
+    commands.add_parser("sides", help="fingerprints of both grades against each other, relatives and strangers")
     large = commands.add_parser("scale", help="time and memory beside synthetic entries")
     large.add_argument("counts", nargs="*", type=int, default=[10_000, 100_000])
     large.add_argument("--folder", help="keep the libraries there")
@@ -23,6 +24,8 @@ def main() -> None:
         sys.exit(derivatives.run(given.names, weights=not given.fingerprints_only))
     if given.command == "parents":
         sys.exit(parents.run())
+    if given.command == "sides":
+        sys.exit(sides.run())
     scale.run(given.counts, given.folder)
 
 

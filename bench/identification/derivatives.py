@@ -67,7 +67,7 @@ def strangers(options: IdentifyOptions) -> int:
     """Each base among the bases that nothing connects it with; how many have a candidate."""
     related = 0
     for name in bases.BASES:
-        kin = {other for other in bases.BASES if _connected(name, other)}
+        kin = {other for other in bases.BASES if connected(name, other)}
         with tempfile.TemporaryDirectory() as folder, Library(Path(folder), create=True) as library:
             fill(library, [other for other in bases.BASES if other not in kin])
             found = identify(derive.folder(name), library, options)
@@ -78,7 +78,7 @@ def strangers(options: IdentifyOptions) -> int:
     return related
 
 
-def _connected(one: str, other: str) -> bool:
+def connected(one: str, other: str) -> bool:
     """Whether two bases share their seed and recipe, or an encoder, or one taught the other."""
     a, b = bases.BASES[one], bases.BASES[other]
     same = (a.family, a.seed) == (b.family, b.seed)

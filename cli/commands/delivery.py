@@ -76,7 +76,7 @@ class Delivery:
             self._write(self.output, document, renderer)
         if self._format != TEXT:
             if not (self.quiet and self.output is not None):
-                emit(_printable(self._encoded(document)))
+                emit(printable(self._encoded(document)))
         elif self.quiet:
             emit(one_line)
         else:
@@ -111,6 +111,6 @@ class Delivery:
         return screen.draw(renderer(View.on(screen, verbose=self.verbose, language=self.language)))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """`text` as standard output can take it: the formats that hold more than ASCII know character references."""
     return text.encode("ascii", "xmlcharrefreplace").decode() if Screen.of(sys.stdout).ascii_only else text

@@ -33,8 +33,11 @@ def identify(
     json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE (.json or .txt) as well."),
+        typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE (.json, .txt or .html) as well."),
     ] = None,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of the page.")
+    ] = arguments.Language.EN,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was found.")] = False,
 ) -> ExitCode:
@@ -42,7 +45,8 @@ def identify(
     arguments.not_both(("-q", quiet), ("-v", verbose))
     arguments.at_least("--top", top, 1)
     arguments.probability("--alpha", alpha)
-    delivery = Delivery(json=json, output=arguments.destination(output), verbose=verbose, quiet=quiet)
+    target = arguments.destination(output, arguments.PAGE_SUFFIXES)
+    delivery = Delivery(json=json, output=target, verbose=verbose, quiet=quiet, language=language.value)
 
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.identification import identification_report

@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from cli import arguments
-from cli.commands.rows import Format, check_output, show
+from cli.commands.rows import Format, check_output, shape_of, show
 from cli.exit_codes import ExitCode
 
 
 def results(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Results file of a scan.")],
     format_: Annotated[Format, typer.Option("--format", help="How the rows are shown.")] = Format.TABLE,
+    language: Annotated[
+        arguments.Language, typer.Option("--lang", help="Language of the page.")
+    ] = arguments.Language.EN,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -22,7 +25,8 @@ def results(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the rows to FILE instead.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the rows to FILE instead; a page if FILE is .html."),
     ] = None,
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="End with exit code 1 when a row breaks a rule.")
@@ -36,9 +40,10 @@ def results(
     from provenance.scan.ledger import Ledger
     from provenance.scan.policy import read_policy
 
-    check_output(format_, output)
+    shape = shape_of(format_, output)
+    check_output(shape, output)
     conditions = arguments.conditions(where or [], COLUMNS)
     rules = None if policy is None else read_policy(policy)
     with Ledger(file) as ledger:
         rows = [row for row in ledger.rows() if matching(row, conditions)]
-    return show(rows, format_, rules, output)
+    return show(rows, shape, rules, output, language.value)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.commands.delivery import printable
 from cli.exit_codes import ExitCode
 from cli.screen import Screen, emit
 from fingerprints.errors import UsageError
@@ -24,7 +25,13 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSONL = "jsonl"
+    HTML = "html"
     PARQUET = "parquet"
+
+
+def shape_of(shape: Format, output: Path | None) -> Format:
+    """The shape that was asked for; a page for a file that is named like one."""
+    return Format.HTML if shape is Format.TABLE and output is not None and output.suffix == ".html" else shape
 
 
 def check_output(shape: Format, output: Path | None) -> None:
@@ -40,28 +47,51 @@ def check_output(shape: Format, output: Path | None) -> None:
             "Parquet is no text to be printed", hint="use: provenance results FILE --format parquet -o rows.parquet"
         )
     if shape is Format.TABLE and output is not None:
-        raise UsageError("a table is for the screen", hint="write rows as --format csv, jsonl or parquet")
+        raise UsageError("a table is for the screen", hint="write rows as --format csv, jsonl, html or parquet")
     if output is not None:
         check_destination(output)
 
 
-def show(rows: Sequence[Row], shape: Format | None, policy: Policy | None, output: Path | None = None) -> ExitCode:
+def encoded(rows: Sequence[Row], shape: Format, language: str) -> str | bytes:
+    """The rows as a document."""
+    from provenance.scan.formats import as_csv, as_jsonl
+
+    if shape is Format.PARQUET:
+        from provenance.scan.parquet import as_parquet
+
+        return as_parquet(rows)
+    if shape is Format.HTML:
+        from provenance.messages import messages
+        from provenance.reports.encoder import Presentation
+        from provenance.reports.html.scan import encode
+        from provenance.scan.overview import Overview
+
+        return encode(Overview(rows=tuple(rows)), Presentation(say=messages(language)))
+    return as_csv(rows) if shape is Format.CSV else as_jsonl(rows)
+
+
+def show(
+    rows: Sequence[Row],
+    shape: Format | None,
+    policy: Policy | None,
+    output: Path | None = None,
+    language: str = "en",
+) -> ExitCode:
     """Print the rows, if a shape is given, or write them to a file, and apply the policy, if there is one.
 
-    With CSV and JSON lines standard output holds these alone; what broke the policy then goes to standard error.
+    With CSV, JSON lines and HTML standard output holds these alone; what broke the policy then goes to standard error.
     """
     from cli.render.scan import scan_report, violations_report
     from cli.render.view import View
-    from provenance.scan.formats import as_csv, as_jsonl
-    from provenance.scan.parquet import as_parquet
 
     screen = Screen.of(sys.stdout)
     view = View(ascii_only=screen.ascii_only)
-    if shape is Format.PARQUET and output is not None:
-        write_atomically(output, as_parquet(rows))
-    elif shape in (Format.CSV, Format.JSONL):
-        text = as_csv(rows) if shape is Format.CSV else as_jsonl(rows)
-        emit(text) if output is None else write_atomically(output, text)
+    if shape is not None and shape is not Format.TABLE:
+        document = encoded(rows, shape, language)
+        if output is not None:
+            write_atomically(output, document)
+        elif isinstance(document, str):
+            emit(printable(document) if shape is Format.HTML else document)
     elif shape is Format.TABLE:
         emit(screen.draw(scan_report(rows, view)))
     if policy is None:

@@ -81,7 +81,13 @@ def listing_report(listing: Listing, view: View) -> list[RenderableType]:
             Text(numbers.count(entry.parameters)),
             Text(entry.content[:SHORT]),
         )
-    return [heading(f"{len(listing.entries)} models", f"{numbers.size(total)} in {listing.library}"), table]
+    return [
+        heading(
+            "1 model" if len(listing.entries) == 1 else f"{len(listing.entries)} models",
+            f"{numbers.size(total)} in {listing.library}",
+        ),
+        table,
+    ]
 
 
 def verification_report(result: Verification, view: View) -> list[RenderableType]:

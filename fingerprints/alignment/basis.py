@@ -8,7 +8,7 @@ whether it is believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -67,6 +67,7 @@ def find_basis(
     *,
     thorough: bool,
     guess: Floats32 | None = None,
+    least: float = BELIEVED,
 ) -> Basis | None:
     """Find the basis.
 
@@ -80,6 +81,9 @@ def find_basis(
         Use whole embeddings and first matrices of all layers where tokens do not help; else only tokens.
     guess : ndarray, optional
         A matrix to try first.
+    least : float
+        Share of rows outside of the fit that must find a counterpart. Of candidates under `BELIEVED` the best is taken,
+        though it may be none that keeps a function: for what independent models reach.
 
     Returns
     -------
@@ -101,15 +105,18 @@ def find_basis(
     if tested is None:
         return None
     given = [] if guess is None else [refined(guess, *tested[0])[0]]
-    for q in chain(given, _guesses(stacks, sides, tested[0], thorough=thorough)):
-        share = _share(q, *tested[1])
-        if share < BELIEVED:
+    guesses = chain(given, _guesses(stacks, sides, tested[0], thorough=thorough))
+    tried: Iterable[tuple[Floats32, float]] = ((q, _share(q, *tested[1])) for q in guesses)
+    if least < BELIEVED:
+        tried = sorted(tried, key=lambda each: -each[1])
+    for q, share in tried:
+        if share < least:
             continue
         if not np.shares_memory(tested[0][0], tested[1][0]):
             both_a, both_b = (np.concatenate(each) for each in zip(*tested, strict=True))
             q = refined(q, both_a, both_b)[0]
         permutation = as_permutation(q)
-        if permutation is None and not turned:
+        if permutation is None and not turned and least >= BELIEVED:
             continue
         if permutation is not None:
             q = np.zeros_like(q)

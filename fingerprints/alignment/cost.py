@@ -21,7 +21,7 @@ PRODUCTS = 5e10
 """Floating-point operations of matrix products in a second of one core, with all that goes along with them."""
 DECOMPOSITION = 16
 """Operations of a singular value decomposition, in cubes of the width, on the scale of `PRODUCTS`."""
-DECOMPOSITIONS = 5
+DECOMPOSITIONS = 6
 FIRST = ("ffn_gate", "ffn_up", "ffn_gate_up")
 TABLES = ("token_embd", "output")
 

@@ -87,7 +87,7 @@ def undo(
     turned = {path: basis for path, basis in bases.items() if basis.columns is None}
     changed = {path: basis for path, basis in bases.items() if path in turned or _flips(basis)}
     if changed:
-        anatomies, checkpoints, pairing = _rebased(anatomies, checkpoints, pairing, changed)
+        anatomies, checkpoints, pairing = rebased(anatomies, checkpoints, pairing, changed)
     found_alignment = align(
         anatomies,
         checkpoints,
@@ -105,7 +105,7 @@ def _flips(basis: Basis) -> bool:
     return basis.signs is not None and bool((basis.signs < 0).any())
 
 
-def _rebased(
+def rebased(
     anatomies: tuple[Anatomy, Anatomy],
     checkpoints: tuple[Checkpoint, Checkpoint],
     pairing: Pairing,

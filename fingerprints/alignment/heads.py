@@ -7,7 +7,7 @@ matched by that, and the bases follow by least squares, one for each group and m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -150,15 +150,26 @@ def find_turns(
             )
             for group in range(groups)
         ]
-        turns[role] = Turn(
-            size=size,
-            order=order,
-            blocks=np.stack([blocks[unit // members] for unit in range(len(order))]).astype(np.float32),
-        )
-        explained = min(explained, _explained(sides[0][role], turns[role].apply(sides[1][role])))
+        mixed = np.stack([blocks[unit // members] for unit in range(len(order))]).astype(np.float32)
+        turn = Turn(size=size, order=order, blocks=mixed)
+        turns[role], reached = _simplest(sides[0][role], sides[1][role], turn, members)
+        explained = min(explained, reached)
     if FUSED in pairs:
         turns[FUSED] = _side_by_side([turns.pop(role) for role in ROLES[:3]])
     return turns, explained
+
+
+def _simplest(x: Floats32, y: Floats32, mixed: Turn, members: int) -> tuple[Turn, float]:
+    """Heads put in order and, only where that explains far more, in another basis; and what is explained.
+
+    As many free numbers as a basis has fit their share of any change, such as training's.
+    """
+    plain = replace(mixed, blocks=np.broadcast_to(np.eye(mixed.size, dtype=np.float32), mixed.blocks.shape))
+    ordered, turned = (_explained(x, turn.apply(y)) for turn in (plain, mixed))
+    by_chance = min(1.0, mixed.size / (members * x.shape[1]))
+    if 1.0 - turned > (1.0 - by_chance) / 2 * (1.0 - ordered):
+        return plain, ordered
+    return mixed, turned
 
 
 def _side_by_side(turns: list[Turn]) -> Turn:

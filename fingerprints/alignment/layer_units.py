@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -60,7 +60,7 @@ def match_layer_units(
         meaning == "neuron" and max(part.shape[_axis(part, meaning)] for part in (pairs[0].a, pairs[0].b)) > MOST_UNITS
     )
     dims = _dimensions(residual, FEW_DIMENSIONS if long else DIMENSIONS)
-    gated = any(pair.a.role == "ffn_gate" for pair in pairs)
+    gated = _is_gated(pairs)
     sides = (a, residual.a[dims]), (b, residual.b[dims])
     parts: dict[str, Facing] = {}
     rest: list[Pair] = []
@@ -82,13 +82,40 @@ def match_layer_units(
     for pair in rest:
         if (facing := _facing(pair, meaning, sides, gated=gated, units=(found.a, found.b))) is not None:
             matched[_key(pair)] = facing
-    read = {_key(pair) for pair in pairs if pair.a.role in READ or (not gated and pair.a.role == "ffn_up")}
-    whole = matched if rest else parts
-    halves = [[part for key, part in whole.items() if (key in read) is reads] for reads in (True, False)]
-    if all(halves):
-        found = replace(found, agreement=agreement(*halves))
+    found = replace(found, agreement=_agreement(matched if rest else parts, pairs))
     factors = {key: _factors(part, found.effect or 0.0) for key, part in matched.items()}
     return found, {key: each for key, each in factors.items() if each is not None}
+
+
+def layer_agreement(pairs: Sequence[Pair], residual: AxisMap, a: Checkpoint, b: Checkpoint) -> float | None:
+    """The agreement that matching the neurons of one layer would find, however little they resemble each other.
+
+    Parameters
+    ----------
+    pairs, residual, a, b
+        As for `match_layer_units`.
+
+    Returns
+    -------
+    float or None
+        See `AxisMap.agreement`; None where some matrix cannot be read, or nothing tells reading from passing on.
+    """
+    dims = _dimensions(residual, DIMENSIONS)
+    sides = (a, residual.a[dims]), (b, residual.b[dims])
+    parts = {_key(pair): _facing(pair, "neuron", sides, gated=_is_gated(pairs)) for pair in pairs}
+    return _agreement({key: part for key, part in parts.items() if part is not None}, pairs)
+
+
+def _agreement(parts: Mapping[str, Facing], pairs: Sequence[Pair]) -> float | None:
+    """Between what neurons read and what they pass on."""
+    gated = _is_gated(pairs)
+    read = {_key(pair) for pair in pairs if pair.a.role in READ or (not gated and pair.a.role == "ffn_up")}
+    halves = [[part for key, part in parts.items() if (key in read) is reads] for reads in (True, False)]
+    return agreement(*halves) if all(halves) else None
+
+
+def _is_gated(pairs: Sequence[Pair]) -> bool:
+    return any(pair.a.role == "ffn_gate" for pair in pairs)
 
 
 def _axis(part: Part, meaning: str) -> int:

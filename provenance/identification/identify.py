@@ -22,6 +22,7 @@ from provenance.identification.summary import summarise
 from provenance.library import Library
 from provenance.options import ALPHA, Progress, Silent
 from provenance.result import Relation
+from provenance.scan.declaration import read_declaration, same_model
 from provenance.side import digest_of, summarise_side
 
 _CLAIMS = ("base_model", "_name_or_path", "base_model_name_or_path")
@@ -116,17 +117,18 @@ def _declared(
     side: Printed, library: Library, candidates: Sequence[Candidate], closest: Sequence[str]
 ) -> tuple[Declared, ...]:
     """Bases that metadata names, against what was found."""
+    config = side.side.origin.config
+    claims = (config[claim] for claim in _CLAIMS if isinstance(config.get(claim), str) and config[claim])
+    written = () if side.side.origin.format == "fingerprint" else read_declaration(side.side.origin).bases
     found: list[Declared] = []
-    for claim in _CLAIMS:
-        name = side.side.origin.config.get(claim)
-        if not isinstance(name, str) or not name or name in (each.name for each in found):
-            continue
-        content = library.database.content_of(name)
-        if content is None:
-            found.append(Declared(name=quoted(name).strip("'"), related=None, closest=None))
-            continue
-        related = next((each for each in candidates if name in each.names), None)
+    for name in dict.fromkeys((*written, *claims)):
+        related = next((each for each in candidates if any(same_model(name, own) for own in each.names)), None)
+        known = related is not None or library.database.content_of(name) is not None
         found.append(
-            Declared(name=name, related=related is not None, closest=related is not None and related.name in closest)
+            Declared(
+                name=name if known else quoted(name).strip("'"),
+                related=related is not None if known else None,
+                closest=related is not None and related.name in closest if known else None,
+            )
         )
     return tuple(found)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import AuditError
 from fingerprints.fingerprint import Grade
-from fingerprints.fingerprint.retrieval import RetrievalTable
 from provenance.fingerprint_comparison import KINDS, RELATED, Printed, doubt, observe
 from provenance.identification import geometry
 from provenance.identification.at_hand import AtHand
 from provenance.identification.layouts import layout_of
 from provenance.identification.result import Candidate, Layout
+from provenance.identification.shortlist import likely, same_shapes
 from provenance.library import Entry, Library
 from provenance.library.library import retrieval
 from provenance.observation import Observation
@@ -22,12 +20,7 @@ from provenance.options import ALPHA, Options, Progress
 from provenance.result import NotMeasured, Relation, Result
 
 TOP = 10
-LIKELY = 0.25
-"""Score from which an entry is tested in any case: four standard deviations of a stranger's."""
-FEWEST_TESTED, MOST_TESTED = 4, 24
 MOST_NAMED = 1000
-ALIKE = 3
-"""Entries of the same shapes that are tested whatever they score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +64,7 @@ class Search:
         self.searched = len(self.contents)
         self.tested = 0
         self.not_measured: list[NotMeasured] = []
-        self.same = self._same_shapes()
+        self.same = [self.contents[place] for place in same_shapes(self.table, self.scores, self.query.shapes)]
         self.layouts = self._alike_layouts() if options.architecture else ()
         self._doubtful: dict[str, NotMeasured] = {}
 
@@ -152,18 +145,9 @@ class Search:
         candidate = _by_weights(_candidate(entry, path, result.verdict.relation), result)
         return Found(entry=entry, side=side, observed=observed, candidate=candidate, path=path)
 
-    def _same_shapes(self) -> list[str]:
-        """Contents of entries with the same shapes, by their scores."""
-        alike = [place for place, shapes in enumerate(self.table.shapes) if self._fits(shapes)]
-        alike.sort(key=lambda place: (-self.scores[place], place))
-        return [self.contents[place] for place in alike]
-
-    def _fits(self, shapes: str) -> bool:
-        return shapes == self.query.shapes
-
     def _alike_layouts(self) -> tuple[Layout, ...]:
         """Entries of the library with the very same shapes, those with the same names first."""
-        same = [place for place, shapes in enumerate(self.table.shapes) if self._fits(shapes)]
+        same = [place for place, shapes in enumerate(self.table.shapes) if shapes == self.query.shapes]
         if not same:
             return ()
         named = [place for place in same if self.table.layouts[place] == self.query.layout]
@@ -187,29 +171,6 @@ class Search:
             return ()
         layout_ = layout_of(self.side, known, first.name, first.family, "library", others)
         return () if layout_ is None else (layout_,)
-
-
-def likely(table: RetrievalTable, scores: np.ndarray, shapes: str) -> list[int]:
-    """Rows to test, best first: all that score well, the best in any case, and some of the same shapes.
-
-    Parameters
-    ----------
-    table : RetrievalTable
-        All entries.
-    scores : ndarray of float64, shape (n,)
-        What each scored.
-    shapes : str
-        Digest of the shapes that are looked for.
-    """
-    if not len(scores):
-        return []
-    count = min(len(scores), MOST_TESTED)
-    best = np.argpartition(-scores, count - 1)[:count]
-    order = sorted(best.tolist(), key=lambda place: (-scores[place], place))
-    chosen = [place for rank, place in enumerate(order) if rank < FEWEST_TESTED or scores[place] >= LIKELY]
-    alike = [place for place, each in enumerate(table.shapes) if each == shapes]
-    alike.sort(key=lambda place: (-scores[place], place))
-    return list(dict.fromkeys([*chosen, *alike[:ALIKE]]))
 
 
 def _candidate(entry: Entry, path: geometry.Path, relation: Relation) -> Candidate:

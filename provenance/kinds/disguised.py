@@ -14,6 +14,7 @@ from fingerprints.alignment.alignment import TowerMap
 from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.folding import WRITERS
 from fingerprints.alignment.heads import FUSED, Turn
+from provenance.independents import independents
 from provenance.judgement import Judgement
 from provenance.kinds.depth import layer_map
 from provenance.observation import Observation
@@ -39,6 +40,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     if not found:
         return None
     parameters: dict[str, Any] = {"transform": found}
+    if observed.agreement_by_layer:
+        parameters["neurons_matched_alike"] = list(_matched_alike(observed))
     inserted = [tower for tower in towers if tower.silent and not _repeated(tower)]
     if inserted:
         child = "b" if inserted[0].layers.depth_b > inserted[0].layers.depth_a else "a"
@@ -48,6 +51,16 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         parameters=parameters,
         evidence="equal up to " + ", ".join(dict.fromkeys(change["what"] for change in found)),
     )
+
+
+def _matched_alike(observed: Observation) -> Iterator[dict[str, Any]]:
+    """Where neurons were matched in a searched basis: by layer, the share that what they read and what they pass on
+    match alike, and the most that independent models reach in such a layer.
+    """
+    strangers = independents()
+    for layer, share in observed.agreement_by_layer.items():
+        most = strangers.first if observed.is_first(layer) else strangers.later
+        yield {"tower": layer[0], "layer": layer[1], "share": share, "independents": most}
 
 
 def _of_tower(tower: TowerMap) -> Iterator[dict[str, Any]]:

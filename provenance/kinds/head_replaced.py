@@ -32,6 +32,7 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         and len(item.pair.a.shape) > 1
         and item.pair.a.axes[:1] != ("vocabulary",)
         and _is_head(item.pair.a, observed.a.inventory.learned)
+        and _is_comparable(item.pair.a, observed)
         and item.relative_change >= NEW
     ]
     shares = judgement.strength.covered.shares
@@ -54,6 +55,12 @@ def _is_head(part: Part, learned: Mapping[str, int]) -> bool:
     inside = part.layer is not None or part.role in TABLES
     known = part.role == "output" or HEAD.search(part.module) is not None
     return known and not inside and part.name in learned
+
+
+def _is_comparable(part: Part, observed: Observation) -> bool:
+    """Whether a head is in one basis on both sides: a search leaves axes of unknown meaning as they are."""
+    towers = observed.alignment.towers if observed.alignment is not None else ()
+    return bool(part.axes) or not any(tower.searched_residual for tower in towers)
 
 
 def _body_share(observed: Observation, judgement: Judgement) -> float:

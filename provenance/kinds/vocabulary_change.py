@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fingerprints.alignment.vocabulary_match import VocabularyMatch
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind, Relation, rounded
@@ -22,7 +23,8 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     anew, level = _anew(observed, judgement)
     looked_at = len(match.agreement)
     reinitialised = round(match.kept * anew / max(looked_at, 1))
-    if not (match.added or match.removed or reinitialised):
+    added, removed = (0, 0) if _few_unmatched(match) else (match.added, match.removed)
+    if not (added or removed or reinitialised):
         return None
     text = f"{match.kept} tokens are on both sides, by {match.basis}"
     if looked_at:
@@ -30,9 +32,14 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
         text += f" (kept ones: {level:.3g})" if anew else ""
     return Kind(
         kind="vocabulary_change",
-        parameters={"added": match.added, "removed": match.removed, "reinitialised": reinitialised},
+        parameters={"added": added, "removed": removed, "reinitialised": reinitialised},
         evidence=text,
     )
+
+
+def _few_unmatched(match: VocabularyMatch) -> bool:
+    """Whether what is on one side alone are rows that content does not tell apart, as many on either side."""
+    return match.searched and match.added == match.removed < thresholds().new_rows_share * match.kept
 
 
 def _anew(observed: Observation, judgement: Judgement) -> tuple[int, float]:

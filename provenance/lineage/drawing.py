@@ -53,7 +53,7 @@ class _Drawing:
             other = edge.b if edge.a == name else edge.a
             mark = "->" if edge.directed else "--"
             seen = other in self._drawn
-            words = f" ({', '.join(edge.kinds)})" if edge.kinds else ""
+            words = f" ({_on_one_line(', '.join(edge.kinds))})" if edge.kinds else ""
             again = " (above)" if seen else ""
             yield f"{indent}{corner if last else tee}{mark} {self._title(self._nodes[other])}{words}{again}"
             if not seen:
@@ -73,8 +73,9 @@ class _Drawing:
         return [(edge, place == len(edges) - 1) for place, edge in enumerate(edges)]
 
     def _title(self, node: Node) -> str:
-        # A name with a line break in it would draw branches of its own.
-        names = (node.name, *node.duplicates)
-        return " = ".join(
-            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name) for name in names
-        )
+        return " = ".join(map(_on_one_line, (node.name, *node.duplicates)))
+
+
+def _on_one_line(text: str) -> str:
+    """A name without what would draw branches of its own, such as a line break."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -11,7 +11,7 @@ from typing import Final
 
 from provenance.fingerprint_comparison import KINDS, Printed, observe
 from provenance.identification import geometry
-from provenance.identification.search import likely
+from provenance.identification.shortlist import likely
 from provenance.jobs.engine import Engine, Task
 from provenance.jobs.failure import Failure
 from provenance.jobs.local import Local

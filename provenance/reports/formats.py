@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 from fingerprints.errors import UsageError
+from provenance.identification.result import Identification
 from provenance.reports import cyclonedx, in_toto, json, markdown, sarif
 from provenance.reports.encoder import Encoder
-from provenance.reports.html import comparison
+from provenance.reports.html import comparison, identification, scan
 from provenance.result import Result
+from provenance.scan.overview import Overview
 
 ENCODERS: tuple[Encoder, ...] = (
     *(
@@ -17,6 +19,8 @@ ENCODERS: tuple[Encoder, ...] = (
         for each in get_args(json.Document)
     ),
     Encoder(format="html", version="1", suffix=".html", document=Result, encode=comparison.encode),
+    Encoder(format="html", version="1", suffix=".html", document=Identification, encode=identification.encode),
+    Encoder(format="html", version="1", suffix=".html", document=Overview, encode=scan.encode),
     Encoder(format="markdown", version="1", suffix=".md", document=Result, encode=markdown.encode),
     Encoder(
         format="cyclonedx",

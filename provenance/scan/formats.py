@@ -10,6 +10,7 @@ from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from provenance.escaping import visible
 from provenance.scan.encoding import encode_row, row_to_json
 from provenance.scan.row import Row
 
@@ -26,7 +27,8 @@ def as_jsonl(rows: Iterable[Row]) -> str:
 def as_csv(rows: Iterable[Row]) -> str:
     """A header and one line a row; lists are joined by semicolons, what is not known is empty.
 
-    Text that a spreadsheet would take for a formula gets a quote in front: names come from strangers.
+    What would control a terminal or a reader's eye is spelled out, and text that a spreadsheet would take for a formula
+    gets a quote in front: names come from strangers.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -42,7 +44,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         value = ";".join(map(str, value))
     if isinstance(value, str):
-        value = value.encode("utf-8", errors="backslashreplace").decode("utf-8")
+        value = visible(value, limit=10 * len(value))
         return f"'{value}" if value.startswith(FORMULA) else value
     return json.dumps(value)
 

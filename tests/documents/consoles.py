@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/tutorials/yi.md", "docs/tutorials/disguise.md")
+DOCUMENTS = ("README.md", "docs/library.md", "docs/tutorials/yi.md", "docs/tutorials/disguise.md")
 MORE = "\N{HORIZONTAL ELLIPSIS}"
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")

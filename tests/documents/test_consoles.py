@@ -28,7 +28,7 @@ def test_what_a_document_shows_is_what_comes_out(name: str, tmp_path: Path) -> N
         for one, other in zip(written, printed, strict=False):
             assert agrees(one, other), f"{step.command}: `python -m tests.documents.consoles` writes it anew"
         shown += len(written)
-    assert shown > 20
+    assert shown > 5
 
 
 def test_lines_agree_up_to_the_last_digits() -> None:

@@ -163,6 +163,7 @@ def test_an_embedding_of_the_parents_says_nothing_about_a_new_body(tmp_path: Pat
     rotated = disguise(model, (by.rotate_residual,), generator("tables", "rotated"))
     result = compare(BASES / "llama-0", stored(rotated, tmp_path / "rotated"))
     assert result.verdict.coverage.a <= share + 0.01
+    assert result.verdict.relation is not Relation.INDEPENDENT
 
 
 def bert_permuted(tensors: Tensors, heads: int, seed: int) -> tuple[Tensors, np.ndarray]:

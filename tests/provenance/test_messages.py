@@ -11,6 +11,7 @@ import provenance
 from fingerprints.errors import UsageError
 from provenance.messages import LANGUAGES, messages
 from provenance.result import ArchitectureRelation, Direction, Relation, Status
+from provenance.scan.claim import Claimed
 from provenance.verification import Agreement
 
 PLACES = Path(provenance.__file__).parent
@@ -62,6 +63,9 @@ def test_every_text_is_used() -> None:
         | {f"summary.{word}" for word in (Relation.COMMON_ORIGIN, Relation.INDEPENDENT, Relation.INCONCLUSIVE)}
         | {f"terminal.{word}" for word in (*Agreement, "only_a", "only_b", "patterns_a", "patterns_b")}
         | {f"kind.{kind}" for kind in kinds()}
+        | {f"scan.{word}" for word in ("error", "pending")}
+        | {f"claim.{word}" for word in Claimed}
+        | {f"identify.declared.{word}" for word in ("unknown", "no", "yes", "closest")}
     )
     assert {key for key in keys if not re.search(rf"[\"']{re.escape(key)}[\"']", used)} <= composed
     assert composed - keys == {"headline.derived.undirected"}

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fingerprints.checkpoint import Origin
 from fingerprints.fingerprint import Fingerprint, Grade, open_model, take_fingerprint
+from fingerprints.pairing import pair_parts
 from provenance.comparison import compare
+from provenance.fingerprint_comparison import doubt, printed
 from provenance.fingerprinting import fingerprint
 from provenance.result import Relation
 from tests.checkpoints import llama_shapes, write_values
@@ -17,15 +20,16 @@ SIZES = {"layers": 14, "hidden": 64, "mlp": 160, "heads": 4, "kv_heads": 2, "voc
 RELATED = {Relation.DERIVED, Relation.COMMON_ORIGIN, Relation.IDENTICAL}
 
 
-def model(folder: Path, seed: int, *, base: int | None = None) -> Path:
-    """A random Llama of 14 layers; with a base, that one with a tenth of noise."""
+def model(folder: Path, seed: int, *, base: int | None = None, folded: bool = False) -> Path:
+    """A random Llama of 14 layers; with a base, that one with a tenth of noise; folded, without the layers' gains."""
     own, first = np.random.default_rng(seed), np.random.default_rng(base)
     tensors = {}
     for name, shape in llama_shapes(**SIZES).items():
         values = own.standard_normal(shape)
         if base is not None:
             values = first.standard_normal(shape) + 0.1 * values
-        tensors[name] = (values if len(shape) > 1 else 1 + 0.1 * values).astype(np.float32)
+        gain = 1 + (0.0 if folded and "layers" in name else 0.1) * values
+        tensors[name] = (values if len(shape) > 1 else gain).astype(np.float32)
     return write_values(folder / str(seed), tensors)
 
 
@@ -64,3 +68,13 @@ def test_grades_are_tested_against_each_other(tmp_path: Path, grades: tuple[Grad
     stranger = compare(left, printed("stranger", grades[1])).verdict
     assert stranger.relation not in RELATED
     assert compare(left, paths["child"]).verdict.relation is Relation.DERIVED
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+def test_layers_that_one_grade_leaves_out_cast_no_doubt_and_folded_gains_do(tmp_path: Path, grade: Grade) -> None:
+    nowhere = Origin(reference="", path=Path(), format="fingerprint", shards=())
+    base = printed(taken(model(tmp_path, 1), grade), nowhere)
+    for seed, folded in ((2, False), (3, True)):
+        other = printed(taken(model(tmp_path, seed, folded=folded), Grade.FULL), nowhere)
+        found = doubt(pair_parts(base.side.anatomy, other.side.anatomy), base, other)
+        assert ("constant" in found) is folded

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fingerprints.errors import Unavailable
 from fingerprints.fingerprint import FingerprintCheckpoint, open_model
-from provenance.fingerprinting import fingerprint
+from provenance.fingerprinting import fingerprint, fingerprint_of
+from provenance.hub import Hub
+from provenance.hub.patience import Patience
 from provenance.identification import identify
 from provenance.library import Library
 from provenance.library.adding import add_path
 from provenance.library.building import build_from
 from provenance.options import Silent
+from tests.checkpoints import write_values
 from tests.provenance.hub.conftest import Serve
-from tests.provenance.hub.server import COMMIT
+from tests.provenance.hub.server import COMMIT, Asked, Fault, Handler, refuse, reset, short, times
 
 BASES = Path(__file__).parents[3] / "bench" / "data" / "bases"
 
@@ -57,3 +63,37 @@ def test_build_without_permission_to_fetch_asks_nobody(serve: Serve, tmp_path: P
         done = build_from(library, catalogue, tmp_path, Silent())
         assert (done.known if known else done.missing) == ("org/llama",)
     assert not hub.asked
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    tensors = {f"w{place}.weight": rng.standard_normal((3000, 400)).astype(np.float32) for place in range(3)}
+    return write_values(tmp_path / "small", tensors)
+
+
+@pytest.mark.parametrize("act", [refuse(503), reset, short])
+def test_a_fault_on_the_way_changes_nothing(
+    serve: Serve, small: Path, act: Callable[[Handler, Path, Asked], None]
+) -> None:
+    _, truth = fingerprint(small, whole=False)
+    serve({"org/passing": small}, faults=[beyond(2_000_000, times(1, act))])
+    assert fingerprint("org/passing")[1].content == truth.content
+
+
+def test_a_fault_that_lasts_is_an_error_and_no_smaller_fingerprint(serve: Serve, small: Path) -> None:
+    serve({"org/lasting": small}, faults=[beyond(2_000_000, times(99, refuse(503)))])
+    hasty = Patience(attempts=3, first_wait=0.05)
+    with (
+        Hub(patience=hasty) as hub,
+        open_model(hub.locate("org/lasting")) as checkpoint,
+        pytest.raises(Unavailable, match="in 3 attempts"),
+    ):
+        fingerprint_of(checkpoint)
+
+
+def beyond(start: int, broken: Fault) -> Fault:
+    """A fault of requests beyond a place in a file: what is asked for before is answered."""
+    return lambda handler, path, asked: (
+        asked.span is not None and asked.span[0] > start and broken(handler, path, asked)
+    )

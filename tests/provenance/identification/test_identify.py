@@ -105,8 +105,10 @@ def test_parent_before_grandparent_and_siblings_that_tie_are_a_set(folder: Path,
 def test_declared_bases_are_held_against_what_was_found(library: Library, tmp_path: Path) -> None:
     child = changed("llama-0", tmp_path / "child", by=0.1)
     (child / "config.json").write_text('{"base_model": "llama-1", "_name_or_path": "llama-0"}')
+    (child / "README.md").write_text("---\nbase_model: acme/bert-0\n---\n# A card\n")
     found = identify(child, library, PRINTS)
     assert {each.name: (each.related, each.closest) for each in found.declared} == {
+        "acme/bert-0": (None, None),
         "llama-1": (False, False),
         "llama-0": (True, True),
     }
@@ -153,7 +155,7 @@ def test_a_hundred_thousand_entries_are_searched_in_seconds(library: Library) ->
     scores = table.scores(wanted)
     assert time.process_time() - started < 5
     assert int(np.argmax(scores)) == 777
-    assert scores[777] > 0.99
+    assert scores[777] > 0.9
     assert np.delete(scores, 777).max() < 0.5
 
 

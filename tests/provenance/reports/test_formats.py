@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.arguments import COMPARISON_SUFFIXES, FORMAT_HELP, SUFFIXES
+from cli.arguments import COMPARISON_SUFFIXES, FORMAT_HELP, PAGE_SUFFIXES
 from fingerprints.errors import UsageError
 from provenance.decomposition.result import Decomposition
 from provenance.inspection import Inspection
@@ -78,7 +78,7 @@ def test_the_longest_suffix_tells_the_format(name: str, format_: str | None) -> 
 
 def test_the_command_line_knows_the_suffixes_and_formats() -> None:
     assert set(COMPARISON_SUFFIXES) == {each.suffix for each in OF_COMPARISONS} - {""} | {".txt"}
-    assert {each.suffix for each in ENCODERS if each.document is not Result} <= set(SUFFIXES)
+    assert {each.suffix for each in ENCODERS if each.document is not Result} <= set(PAGE_SUFFIXES)
     assert all(each.format in FORMAT_HELP for each in OF_COMPARISONS)
 
 

@@ -22,7 +22,7 @@ def test_csv_reads_back() -> None:
     first, second = csv.DictReader(io.StringIO(text))
     assert tuple(first) == COLUMNS
     assert (first["kinds"], first["log10_p"], first["licence_agrees"]) == ("fine_tune;renamed", "-12.5", "false")
-    assert (second["target"], second["base"]) == ("'" + ROWS[1].target, "")
+    assert (second["target"], second["base"]) == ("'" + ROWS[1].target.replace("\n", "\\n"), "")
 
 
 def test_json_lines_read_back() -> None:
