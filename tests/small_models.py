@@ -12,10 +12,10 @@ from tests.checkpoints import llama_shapes
 SIZES = {"layers": 2, "hidden": 64, "mlp": 128, "heads": 4, "kv_heads": 2, "vocabulary": 96}
 
 
-def write_model(folder: Path, seed: int) -> Path:
-    """A model of its own."""
+def write_model(folder: Path, seed: int, **sizes: int) -> Path:
+    """A model of its own; `sizes` are other than the usual ones."""
     rng = np.random.default_rng(seed)
-    shapes = llama_shapes(**SIZES)
+    shapes = llama_shapes(**{**SIZES, **sizes})
     return _saved(folder, {name: rng.normal(0.0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()})
 
 

@@ -29,28 +29,35 @@ from provenance.options import Options, Silent
 from provenance.scan.ledger import Ledger
 from provenance.scan.row import Row, State
 from provenance.scan.scanning import ScanSettings, scan
+from tests.provenance.jobs.dask_cluster import dask_cluster
 
 REPOSITORIES, FAULTS = 300, 0.1
 KILLS, JOBS = 20, 2
-ON_CLUSTER, IN_THREADS = 48, 48
+ON_CLUSTER, IN_THREADS = {1: 12, 4: 40}, {1: 8, 16: 56}
+"""Targets, by the number of workers."""
 MANY = 2000
 SETTINGS = ScanSettings(options=Options(threads=1), workers=Workers.THREADS)
 
 
 @dataclass
 class _Paced(Silent):
-    """Notes when targets were finished, so that rates leave out how long workers take to start."""
+    """Notes when the work on targets began, and when each was finished."""
 
+    began: float = 0.0
     times: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)
+
+    def stage(self, name: str, total: int | None = None, *, in_bytes: bool = False) -> None:
+        self.began = time.monotonic()
 
     def advance(self, steps: int = 1) -> None:
         self.times.append(time.monotonic())
         self.peaks.append(_resident())
 
-    def rate(self, warm: int) -> float:
-        """Targets a second, after the first `warm` of them."""
-        return (len(self.times) - 1 - warm) / (self.times[-1] - self.times[warm])
+    @property
+    def rate(self) -> float:
+        """Targets a second."""
+        return len(self.times) / (self.times[-1] - self.began)
 
 
 def run() -> Outcome:
@@ -124,13 +131,13 @@ def survival(scratch: Path) -> Outcome:
 
 def rates(scratch: Path) -> Outcome:
     """More workers against one, where every request takes its time."""
-    town = build(scratch, 1 + max(ON_CLUSTER, IN_THREADS))
+    town = build(scratch, 64, models=6, large=True)
     names = list(town.repositories)
     with open_town(town, latency=0.05) as (url, _), _reading(url):
-        one, four = (_on_cluster(town, names[:ON_CLUSTER], count, scratch) for count in (1, 4))
+        one, four = (_on_cluster(town, names[:count], workers, scratch) for workers, count in ON_CLUSTER.items())
     with open_town(town, latency=0.2) as (url, _), _reading(url):
         scan(names[-1:], town.library, scratch / "warm.db", SETTINGS)
-        single, many = (_in_threads(town, names[:IN_THREADS], count, scratch) for count in (1, 16))
+        single, many = (_in_threads(town, names[:count], threads, scratch) for threads, count in IN_THREADS.items())
     return Outcome(
         part="scan",
         checks=[
@@ -242,18 +249,21 @@ def _finished(results: Path) -> int:
 
 
 def _on_cluster(town: Town, names: Sequence[str], workers: int, scratch: Path) -> float:
-    """Targets a second by so many workers behind a real scheduler."""
+    """Targets a second by so many workers behind a real scheduler, once they have loaded what they need."""
     paced = _Paced()
-    settings = replace(SETTINGS, cluster=f"local:{workers}")
-    scan(names, town.library, scratch / f"cluster-{workers}.db", settings, paced)
-    return paced.rate(2 * workers)
+    (folder := scratch / f"workers-{workers}").mkdir()
+    with dask_cluster(folder, workers) as dask:
+        settings = replace(SETTINGS, cluster=dask.address)
+        scan(names[: 2 * workers], town.library, folder / "warm.db", settings)
+        scan(names[2 * workers :], town.library, folder / "results.db", settings, paced)
+    return paced.rate
 
 
 def _in_threads(town: Town, names: Sequence[str], threads: int, scratch: Path) -> float:
     """Targets a second by so many threads of this process."""
     paced = _Paced()
     scan(names, town.library, scratch / f"threads-{threads}.db", replace(SETTINGS, jobs=threads), paced)
-    return paced.rate(1)
+    return paced.rate
 
 
 def _faster(name: str, one: float, many: float, times: float) -> Check:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.zoo.cache import REPOSITORY
 from provenance.fingerprinting import fingerprint
@@ -43,23 +44,28 @@ class Town:
         return self.folder / "library"
 
 
-def build(folder: Path, count: int, *, faults: float = 0.0) -> Town:
+LARGE: Final = {"layers": 6, "hidden": 256, "mlp": 640, "heads": 4, "kv_heads": 2, "vocabulary": 2000}
+"""Models of 20 MB, too large to be fetched whole: they are read by ranges, as those of billions of parameters are."""
+
+
+def build(folder: Path, count: int, *, faults: float = 0.0, models: int = MODELS, large: bool = False) -> Town:
     """Write the models, the library, and a list of `count` repositories, of which a share is broken."""
+    sizes = LARGE if large else {}
     repositories: dict[str, Path] = {}
     truth: dict[str, str] = {}
-    bases = [write_model(folder / f"base-{each}", seed=each) for each in range(BASES)]
+    bases = [write_model(folder / f"base-{each}", seed=each, **sizes) for each in range(BASES)]
     with Library(folder / "library", create=True) as library:
         for base in bases:
             file = folder / "base.safetensors"
             file.write_bytes(fingerprint(base)[0])
             add_path(library, file, name=base.name)
-    models = [
+    written = [
         (write_child(folder / f"child-{each}", bases[each % BASES], seed=100 + each), bases[each % BASES].name)
         if each % 5
-        else (write_model(folder / f"stranger-{each}", seed=100 + each), "")
-        for each in range(MODELS)
+        else (write_model(folder / f"stranger-{each}", seed=100 + each, **sizes), "")
+        for each in range(models)
     ]
-    broken = _broken(folder, models[1][0])
+    broken = _broken(folder, written[1][0])
     for number in range(count):
         before, after = int(number * faults), int((number + 1) * faults)
         if after > before:
@@ -67,7 +73,7 @@ def build(folder: Path, count: int, *, faults: float = 0.0) -> Town:
             name = f"org-{number % 7}/{kind}-{number}"
             repositories[name], truth[name] = broken[kind]
         else:
-            place, base = models[number % MODELS]
+            place, base = written[number % models]
             name = f"org-{number % 7}/{ANGRY if number % 10 == 4 else 'm'}-{number}"
             repositories[name], truth[name] = place, base
     return Town(folder=folder, repositories=repositories, truth=truth)

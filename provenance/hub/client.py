@@ -103,7 +103,7 @@ class Client:
         own = {"User-Agent": f"{DISTRIBUTION}/{installed(DISTRIBUTION)}"}
         own |= {} if token is None else {"Authorization": f"Bearer {token}"}
         timeout = httpx2.Timeout(self.patience.silence)
-        if closed := self.pace.wait(self.endpoint, self.patience.longest_wait):
+        if closed := self.pace.wait(self._counted_as(url), self.patience.longest_wait):
             raise self._closed(closed, name)
         self.traffic.asking(name)
         with get_session().stream("GET", url, headers={**own, **headers}, timeout=timeout) as response:
@@ -181,7 +181,12 @@ class Client:
         for each in answers:
             wait = _asked_to_wait(each.headers) if self.is_own(str(each.url)) else None
             if wait is not None:
-                close_for(self.endpoint, wait)
+                close_for(self._counted_as(str(each.url)), wait)
+
+    def _counted_as(self, url: str) -> str:
+        """What a request counts as: a Hub allows so many to its API, and others for files."""
+        place = urlsplit(url)
+        return f"{place.scheme}://{place.netloc}{'/api' if place.path.startswith('/api/') else ''}"
 
     def _closed(self, seconds: float, name: str) -> Unavailable:
         return Unavailable(

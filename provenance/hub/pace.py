@@ -8,7 +8,7 @@ from typing import Final
 
 MINUTE: Final = 60.0
 _CLOSED: dict[str, float] = {}
-"""Until when each Hub is to be left alone: said to one reader of this process, and meant for all."""
+"""Until when each part of a Hub is to be left alone: said to one reader of this process, and meant for all."""
 _LOCK: Final = threading.Lock()
 
 
@@ -26,12 +26,12 @@ class Pace:
         self._next = time.monotonic()
         self._lock = threading.Lock()
 
-    def wait(self, endpoint: str, longest: float) -> float:
-        """Wait for a turn at `endpoint`, and return 0.
+    def wait(self, part: str, longest: float) -> float:
+        """Wait for a turn at a part of a Hub, and return 0.
 
         Where the Hub asks for more than `longest` seconds, return at once how many.
         """
-        closed = closed_for(endpoint)
+        closed = closed_for(part)
         if closed > longest:
             return closed
         now = time.monotonic()
@@ -42,14 +42,14 @@ class Pace:
         return 0.0
 
 
-def close_for(endpoint: str, seconds: float) -> None:
-    """Have nobody in this process ask `endpoint` for so long."""
+def close_for(part: str, seconds: float) -> None:
+    """Have nobody in this process ask a part of a Hub for so long."""
     until = time.monotonic() + seconds
     with _LOCK:
-        _CLOSED[endpoint] = max(_CLOSED.get(endpoint, until), until)
+        _CLOSED[part] = max(_CLOSED.get(part, until), until)
 
 
-def closed_for(endpoint: str) -> float:
-    """Seconds for which `endpoint` is to be left alone."""
+def closed_for(part: str) -> float:
+    """Seconds for which a part of a Hub is to be left alone."""
     with _LOCK:
-        return max(_CLOSED.get(endpoint, 0.0) - time.monotonic(), 0.0)
+        return max(_CLOSED.get(part, 0.0) - time.monotonic(), 0.0)
