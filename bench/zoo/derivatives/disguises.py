@@ -59,9 +59,6 @@ EVERYTHING = {
     "mixtral": (by.permute_experts, *DECODER, by.shift_head, by.permute_vocabulary),
 }
 
-HIDING = {by.permute_channels}
-"""What the signals of today do not see through."""
-
 SIMPLE: Mapping[str, tuple[Symmetry, ...]] = {
     "neurons": (by.permute_neurons,),
     "neuron-scales": (by.scale_neurons,),
@@ -202,7 +199,6 @@ def disguised(name: str, family: Family, steps: Sequence[Symmetry], transform: s
         tool="torch",
         parents=(f"{family.name}-0",),
         make=make,
-        covered=not HIDING & set(steps),
     )
 
 
