@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
+from fingerprints.alignment.alignment import Alignment, align
 from fingerprints.alignment.axis_map import Floats32
 from fingerprints.alignment.channel_views import align_channels
 from fingerprints.alignment.disguise import Undone, undo
 from fingerprints.alignment.nameless import adopt
 from fingerprints.alignment.stacks import facing_stacks
+from fingerprints.alignment.tower_search import AlignmentSettings
 from fingerprints.alignment.vocabulary_match import VocabularyMatch, match_vocabulary
 from fingerprints.anatomy import Anatomy
 from fingerprints.checkpoint import Checkpoint

@@ -103,15 +103,15 @@ def _effect(observed: Observation) -> float | None:
     return weighted_median(values[False] or groups or values[True])
 
 
-ALIKE = 0.5
-"""Cosine of all values below which a dependent matrix is not taken for explained."""
+PARTLY = 0.5
+"""Cosine of all values, of that of the median unit, below which a dependent matrix is not taken for explained."""
 
 
 def open_share(observed: Observation) -> float:
     """Share of the smaller side's learned parameters in matrices that were looked at and are not explained.
 
     Those are not dependent; or have an effect far below that of the others, as a few heads in place leave it; or are
-    hardly alike as a whole, as a fused matrix is of which a part is in another basis.
+    far less alike as a whole than most of their units are, as a fused matrix is of which a part is in another basis.
     """
     least = thresholds().explained_effect * (_effect(observed) or 0.0)
     names = {
@@ -122,7 +122,7 @@ def open_share(observed: Observation) -> float:
         and (
             name not in observed.dependent_tensors
             or observed.matrix_effects.get(name, 1.0) < least
-            or item.cosine < ALIKE
+            or item.cosine < PARTLY * observed.matrix_effects.get(name, 0.0)
         )
     }
     if observed.alignment is not None:

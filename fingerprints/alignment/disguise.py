@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fingerprints.alignment.alignment import Alignment, AlignmentSettings, align
+from fingerprints.alignment.alignment import Alignment, align
 from fingerprints.alignment.axis_map import AxisMap, Floats32
 from fingerprints.alignment.basis import Basis, find_basis
 from fingerprints.alignment.folding import NORM_BEFORE, WRITERS
@@ -15,6 +15,7 @@ from fingerprints.alignment.heads import FUSED, ROLES, Turn, Turned, find_turns,
 from fingerprints.alignment.rebased import Rebased
 from fingerprints.alignment.selected import Selected
 from fingerprints.alignment.stacks import facing_stacks
+from fingerprints.alignment.tower_search import AlignmentSettings
 from fingerprints.anatomy import Anatomy, Part, PartKind
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.layouts.relaid_checkpoint import RelaidCheckpoint

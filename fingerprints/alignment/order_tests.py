@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fingerprints.alignment.alignment import Alignment, TowerMap
+from fingerprints.alignment.alignment import Alignment
 from fingerprints.alignment.axis_map import AxisMap
+from fingerprints.alignment.tower_map import TowerMap
 from fingerprints.axes import Faces
 from fingerprints.groups import AxisTest, Untested
 from fingerprints.kernels import IndexStatistics, spearman

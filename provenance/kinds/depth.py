@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from fingerprints.alignment.alignment import TowerMap
+from fingerprints.alignment.tower_map import TowerMap
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind, Relation

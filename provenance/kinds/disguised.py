@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from fingerprints.alignment.alignment import TowerMap
 from fingerprints.alignment.disguise import Undone
 from fingerprints.alignment.folding import WRITERS
 from fingerprints.alignment.heads import FUSED, Turn
+from fingerprints.alignment.tower_map import TowerMap
 from provenance.independents import independents
 from provenance.judgement import Judgement
 from provenance.kinds.depth import layer_map

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fingerprints.alignment.alignment import UnitMap
+from fingerprints.alignment.tower_map import UnitMap
 from provenance.judgement import Judgement
 from provenance.kinds.width import place, shown
 from provenance.observation import Observation

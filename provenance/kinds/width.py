@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fingerprints.alignment.alignment import TowerMap, UnitMap
 from fingerprints.alignment.axis_map import AxisMap, Spare
+from fingerprints.alignment.tower_map import TowerMap, UnitMap
 from provenance.judgement import Judgement
 from provenance.observation import Observation
 from provenance.result import Kind, Relation, rounded

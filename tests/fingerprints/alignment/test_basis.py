@@ -15,8 +15,8 @@ from bench.zoo.matrices import orthogonal
 from bench.zoo.model import Model
 from bench.zoo.symmetries import Symmetry
 from bench.zoo.train import generator
-from fingerprints.alignment.alignment import AlignmentSettings
 from fingerprints.alignment.disguise import Undone, undo
+from fingerprints.alignment.tower_search import AlignmentSettings
 from fingerprints.anatomy import build_anatomy
 from fingerprints.pairing import pair_parts
 from tests.in_memory import InMemory

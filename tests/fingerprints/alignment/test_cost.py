@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fingerprints.alignment.alignment import AlignmentSettings, align
+from fingerprints.alignment.alignment import align
 from fingerprints.alignment.cost import cost_of_bases, cost_of_maps
 from fingerprints.alignment.disguise import undo
 from fingerprints.alignment.stacks import facing_stacks
+from fingerprints.alignment.tower_search import AlignmentSettings
 from fingerprints.anatomy import build_anatomy
 from fingerprints.pairing import pair_parts
 from tests.checkpoints import LLAMA_2_7B, LLAMA_2_70B, llama_shapes

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fingerprints.alignment.alignment import AlignmentSettings, align
+from fingerprints.alignment.alignment import align
 from fingerprints.alignment.order_tests import order_tests
+from fingerprints.alignment.tower_search import AlignmentSettings
 from fingerprints.anatomy import build_anatomy
 from fingerprints.groups import AxisTest, Untested
 from fingerprints.pairing import pair_parts
