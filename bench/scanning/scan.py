@@ -85,7 +85,11 @@ def survival(scratch: Path) -> Outcome:
     done = [row for row in rows.values() if row.state is State.DONE]
     wrong = [name for name, row in rows.items() if _answer(row) != town.truth[name]]
     apart = [name for name, row in rows.items() if _verdict(row) != alone[name]]
-    after = [name for name, row in rows.items() if _verdict(survived.get(name, Row(target=""))) != _verdict(row)]
+    after = {
+        name: (*_verdict(other), other.message)
+        for name, row in rows.items()
+        if _verdict(other := survived.get(name, Row(target=name))) != _verdict(row)
+    }
     costs = {
         "requests": [row.requests for row in done],
         "KB": [row.bytes_read / 1000 for row in done],
