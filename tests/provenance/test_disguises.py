@@ -90,6 +90,13 @@ def test_a_disguise_is_named(name: str, tmp_path: Path) -> None:
         assert not {"fine_tune", "continued_pretraining"} & {kind.kind for kind in result.verdict.kinds}
 
 
+@pytest.mark.parametrize("steps", [SIMPLE["residual-rotation"], EVERYTHING["gpt2"]])
+def test_rounding_after_a_disguise_is_no_training(steps: Sequence[Symmetry], tmp_path: Path) -> None:
+    """Biases and centred writers of a GPT-2 as well."""
+    result = compare(BASES / "gpt2-0", disguised("gpt2-0", steps, tmp_path / "child"))
+    assert {kind.kind for kind in result.verdict.kinds if not kind.packaging} == {"disguised"}
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "mixtral"])
 def test_the_permutation_of_the_residual_stream_comes_back(family: str, tmp_path: Path) -> None:
     child = disguised(f"{family}-0", (by.permute_residual,), tmp_path / "child", before=0.1)
