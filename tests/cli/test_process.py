@@ -153,7 +153,15 @@ def test_no_standard_streams_at_all_is_survivable(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_a_running_comparison() -> None:
     command = [*STUBBED, "wait", "compare", "a", "b"]
-    with subprocess.Popen(command, cwd=ROOT, env=PLAIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=PLAIN,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background, interruption is ignored, and would be by the process as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == b"waiting\n"
         process.send_signal(signal.SIGINT)

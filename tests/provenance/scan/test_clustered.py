@@ -75,8 +75,8 @@ def test_the_library_reaches_the_workers_and_a_dead_one_loses_nothing(
         settings = replace(SETTINGS, cluster=dask.address)
 
         def kill_one_half_way() -> None:
-            finished = 0
-            while finished < 3:
+            finished, latest = 0, time.monotonic() + 120
+            while finished < 3 and time.monotonic() < latest:
                 time.sleep(0.05)
                 # There may be no file yet, or one without its tables.
                 with suppress(UsageError), Ledger(tmp_path / "r.db") as ledger:
