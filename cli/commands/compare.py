@@ -153,7 +153,6 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
-    from provenance.evidence_folder import check_evidence_folder, write_evidence
     from provenance.result import Result
 
     delivery.check(Result)
@@ -163,6 +162,7 @@ def compare(
             result = compare_checkpoints(a, b, options, progress)
         else:
             from provenance.comparison import compare_recorded
+            from provenance.evidence_folder import check_evidence_folder
 
             check_evidence_folder(evidence)
             result, samples = compare_recorded(a, b, options, progress)
@@ -171,6 +171,8 @@ def compare(
 
             result = compare_with_third(result, (a, b, third), options, progress)
     if evidence is not None and samples is not None:
+        from provenance.evidence_folder import write_evidence
+
         write_evidence(evidence, result, samples)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))
