@@ -108,18 +108,8 @@ def judge(
         for number, (plain, full) in enumerate(timings, start=1)
     ]
     checks = [
-        Check(
-            name="speed of the full pass, of reading and widening",
-            observed=f"{ratio:.0%}",
-            required=f">= {LEAST_RATIO:.0%}",
-            passed=ratio >= LEAST_RATIO,
-        ),
-        Check(
-            name="peak memory of compare --full",
-            observed=f"{whole['peak'] / 1e9:.2f} GB",
-            required=f"<= {LARGEST_PEAK / 1e9:.2f} GB",
-            passed=whole["peak"] <= LARGEST_PEAK,
-        ),
+        Check.at_least("speed of the full pass, of reading and widening", ratio, LEAST_RATIO, "{:.0%}"),
+        Check.at_most("peak memory of compare --full", whole["peak"] / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
     ]
     notes = [
         f"Kernels: {kernel}. In processor time the ratio is {processor:.0%}. The whole command, which also tests a"

@@ -30,10 +30,13 @@ def judge(peer: str, runs: dict[str, list[Done]], load: float) -> Outcome:
     seconds = {name: statistics.median(done.seconds for done in each) for name, each in runs.items()}
     peak = {name: max(done.peak for done in each) for name, each in runs.items()}
     checks = [
-        _at_least(f"{name}: times as fast as {peer}", seconds[peer] / seconds[name], least)
+        Check.at_least(f"{name}: times as fast as {peer}", seconds[peer] / seconds[name], least, "{:.1f}")
         for name, least in ((DEFAULT, LEAST_SPEED), (FULL, LEAST_FULL_SPEED))
     ]
-    checks += [_at_most(f"{name}: memory, of {peer}'s", peak[name] / peak[peer]) for name in (DEFAULT, FULL)]
+    checks += [
+        Check.at_most(f"{name}: memory, of {peer}'s", peak[name] / peak[peer], LARGEST_MEMORY, "{:.2f}")
+        for name in (DEFAULT, FULL)
+    ]
     rows = [(name, f"{seconds[name]:.1f}", f"{peak[name] / 1e6:.0f}") for name in runs]
     busy = f"The load average was {load:.1f} before: other processes were running."
     return Outcome(
@@ -73,13 +76,3 @@ def run(peer: Peer = CISCO) -> Outcome:
     if failed:
         raise RuntimeError(f"no answer from {failed}")
     return judge(peer.name, runs, load)
-
-
-def _at_least(name: str, value: float, least: float) -> Check:
-    return Check(name=name, observed=f"{value:.1f}", required=f">= {least:.0f}", passed=value >= least)
-
-
-def _at_most(name: str, value: float) -> Check:
-    return Check(
-        name=name, observed=f"{value:.2f}", required=f"<= {LARGEST_MEMORY:.2f}", passed=value <= LARGEST_MEMORY
-    )

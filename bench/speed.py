@@ -77,12 +77,12 @@ def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], lo
     read = max((run["read"] for run in runs if run["read"] is not None), default=None)
     limit = plain / 2 + 3 if plan.seconds is None else plan.seconds
     checks = [
-        _at_most("bytes read, by the result", reported / total, plan.share, "{:.2%}"),
-        _at_most("peak memory", peak / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
-        _at_most("time, median", seconds, limit, "{:.1f} s"),
+        Check.at_most("bytes read, by the result", reported / total, plan.share, "{:.2%}"),
+        Check.at_most("peak memory", peak / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
+        Check.at_most("time, median", seconds, limit, "{:.1f} s"),
     ]
     if read is not None:
-        checks.append(_at_most("bytes read, by the system", read / total, plan.share, "{:.2%}"))
+        checks.append(Check.at_most("bytes read, by the system", read / total, plan.share, "{:.2%}"))
     rows = [
         (
             f"compare, run {number}",
@@ -121,10 +121,6 @@ def _summary(done: Done) -> dict[str, Any]:
         "relation": done.result["verdict"]["relation"],
         "run": done.result["run"],
     }
-
-
-def _at_most(name: str, value: float, limit: float, form: str) -> Check:
-    return Check(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)
 
 
 def run(plan: Plan = DEFAULT) -> Outcome:
