@@ -16,7 +16,7 @@ import numpy as np
 from bench import copies, shapes
 from bench.command import Done, compared
 from bench.outcome import Check, Grid, Outcome
-from bench.speed import BUSY, files, plain_read
+from bench.speed import files, load_notes, plain_read
 from bench.zoo.llama import LlamaConfig
 from fingerprints.readers import open_checkpoint
 
@@ -119,7 +119,7 @@ def judge(runs: list[tuple[Case, Done]], load: float) -> Outcome:
                 rows=rows,
             )
         ],
-        notes=[f"The load average was {load:.1f} before."] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "seconds": {case.name: done.seconds for case, done in runs}},
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 from bench import shapes
 from bench.command import compared
 from bench.outcome import Check, Grid, Outcome
-from bench.speed import BUSY, files
+from bench.speed import files, load_notes
 from fingerprints.anatomy import build_anatomy
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, pair_parts
@@ -115,9 +115,8 @@ def judge(
         f"Kernels: {kernel}. In processor time the ratio is {processor:.0%}. The whole command, which also tests a"
         f" sample of every layer, took {whole['seconds']:.1f} s, the pass alone"
         f" {statistics.median(full.wall for _, full in timings):.2f} s.",
+        *load_notes(load),
     ]
-    if load > BUSY * (os.cpu_count() or 1):
-        notes.append(f"The load average was {load:.1f} before: other processes were running.")
     return Outcome(
         part=plan.part,
         checks=checks,

@@ -16,7 +16,7 @@ from bench.command import Done, compared, measured
 from bench.outcome import Check, Grid, Outcome
 from bench.peers.cisco import CISCO
 from bench.peers.peer import LINE, OFFLINE, Peer
-from bench.speed import BUSY, files, plain_read
+from bench.speed import files, load_notes, plain_read
 
 SHAPES = "320m"
 REPEATS = 3
@@ -38,7 +38,6 @@ def judge(peer: str, runs: dict[str, list[Done]], load: float) -> Outcome:
         for name in (DEFAULT, FULL)
     ]
     rows = [(name, f"{seconds[name]:.1f}", f"{peak[name] / 1e6:.0f}") for name in runs]
-    busy = f"The load average was {load:.1f} before: other processes were running."
     return Outcome(
         part="peer-speed",
         checks=checks,
@@ -49,7 +48,7 @@ def judge(peer: str, runs: dict[str, list[Done]], load: float) -> Outcome:
                 rows=rows,
             )
         ],
-        notes=[busy] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "seconds": seconds, "peak": peak},
     )
 

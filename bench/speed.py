@@ -67,6 +67,13 @@ def drop(paths: Sequence[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def load_notes(load: float) -> list[str]:
+    """What a reader of times has to know of the load average before they were taken; nothing of a quiet machine."""
+    if load <= BUSY * (os.cpu_count() or 1):
+        return []
+    return [f"The load average was {load:.1f} before: other processes were running, so times are too long."]
+
+
 def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], load: float) -> Outcome:
     """Checks and table of the measured plain reads and comparisons; `load` is the machine's load average before."""
     plain = statistics.median(reads)
@@ -100,12 +107,11 @@ def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], lo
         columns=("", "s", "processor s", "peak MB", "MB read", "relation"),
         rows=[plain_row, *rows],
     )
-    busy = f"The load average was {load:.1f} before: other processes were running, so these times are too long."
     return Outcome(
         part=plan.part,
         checks=checks,
         grids=[grid],
-        notes=[busy] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "plain_seconds": list(reads), "runs": list(runs)},
     )
 
