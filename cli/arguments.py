@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from fingerprints.errors import UsageError
 from provenance.jobs.category import Category
@@ -23,6 +26,14 @@ _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORE
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 COMPARISON_SUFFIXES = (".json", ".txt", ".html", ".md", ".cdx.json", ".sarif", ".intoto.json")
 FORMAT_HELP = "Print text, json, html, markdown, cyclonedx, sarif or in-toto; NAME@VERSION for one version."
+
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"),
+]
+AllowDownload = Annotated[
+    bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+]
 
 
 class Language(StrEnum):

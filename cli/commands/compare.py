@@ -94,15 +94,8 @@ def compare(
         int | None,
         typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
-        ),
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
-    ] = False,
+    budget: arguments.Budget = None,
+    allow_download: arguments.AllowDownload = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
