@@ -27,6 +27,7 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 COMPARISON_SUFFIXES = (".json", ".txt", ".html", ".md", ".cdx.json", ".sarif", ".intoto.json")
 FORMAT_HELP = "Print text, json, html, markdown, cyclonedx, sarif or in-toto; NAME@VERSION for one version."
 
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"),

@@ -105,7 +105,7 @@ def compare(
             autocompletion=relations,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
     """Tell from the weights whether B, or part of it, was derived from A.

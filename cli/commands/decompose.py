@@ -43,7 +43,7 @@ def decompose(
     ] = 0,
     budget: arguments.Budget = None,
     allow_download: arguments.AllowDownload = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
     """Tell which merge of given parents M is: weights with 95 % intervals, method, residual, and the recipe.
