@@ -10,6 +10,7 @@ from fingerprints.change import TensorChange
 from fingerprints.values import PRECISION
 from provenance.observation import Observation
 from provenance.thresholds import thresholds
+from provenance.trivial_changes import trivially_changed
 
 GAUSSIAN = 3.0
 DEVIATIONS = 4.0
@@ -93,7 +94,7 @@ def explained(observed: Observation) -> tuple[Explained, ...]:
     """All changes of a pair, those left out that are one factor, one vector added to all rows, or what rounding leaves
     of values that were turned or scaled between.
     """
-    trivial = observed.scaled_tensors | observed.shifted_tensors
+    trivial = trivially_changed(observed)
     return tuple(
         explain(change)
         for change in observed.changes

@@ -13,6 +13,7 @@ from provenance.observation import Observation, weighted_median
 from provenance.operations import Operation, adapter_rank, explained, share
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds
+from provenance.trivial_changes import trivially_changed
 
 
 def _rounding(item: TensorMeasurement, observed: Observation) -> float:
@@ -29,12 +30,13 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     limits = thresholds()
     towers = observed.alignment.towers if observed.alignment is not None else ()
     recomputed = observed.undone is not None or any(units.factors for tower in towers for units in tower.units)
+    trivial = trivially_changed(observed)
     changed = [
         item
         for name, item in sorted(observed.measured.items())
         if name in observed.dependent_tensors
         and name not in observed.equal_tensors
-        and name not in observed.scaled_tensors | observed.shifted_tensors
+        and name not in trivial
         and not explains(item.pair, item.relative_change)
         and not (recomputed and item.relative_change <= _rounding(item, observed))
     ]
