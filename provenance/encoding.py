@@ -13,7 +13,7 @@ from fingerprints.samples import SampleSettings
 from fingerprints.selection import NOT_SAMPLED
 from fingerprints.signals import SIGNALS
 from provenance.judgement import Judgement
-from provenance.magnitudes import duration_of, size_of
+from provenance.magnitudes import counted, duration_of, size_of
 from provenance.observation import Observation
 from provenance.result import Cell, Direction, Evidence, Kind, Layer, NotMeasured, Status, Verdict
 from provenance.searches import SUBJECTS, Outcome, Way
@@ -153,7 +153,7 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
     summed = [
         NotMeasured(
             signal="index tests" if not reason.startswith("not evidence") else "all",
-            subject=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
+            subject=counted(names),
             reason=reason,
         )
         for reason, names in sorted(by_reason.items())
