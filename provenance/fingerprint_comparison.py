@@ -23,15 +23,14 @@ from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
-from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.encoding import encode_evidence, encode_layers, encode_not_measured, encode_verdict
 from provenance.fingerprinting import fingerprint_of
 from provenance.judgement import Judgement, Ruling, judge
 from provenance.kinds import component_reuse, dtype_cast, renamed
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress
-from provenance.result import Direction, Evidence, Kind, NotMeasured, Relation, Result, Run, Verdict, rounded
+from provenance.result import Direction, Evidence, Kind, NotMeasured, Relation, Result, Run, rounded
 from provenance.side import summarise_side
-from provenance.summary import summarise
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -176,29 +175,15 @@ def compare_fingerprints(a: Checkpoint, b: Checkpoint, options: Options, progres
     ]
     progress.stage("comparing fingerprints")
     observed, judgement = observe(sides[0], sides[1], alpha=options.alpha)
-    ruling, strength = judgement.ruling, judgement.strength
     kinds: tuple[Kind, ...] = tuple(kind for find in KINDS if (kind := find(observed, judgement)) is not None)
-    direction = Direction.UNDIRECTED if ruling.relation in RELATED else None
+    direction = Direction.UNDIRECTED if judgement.ruling.relation in RELATED else None
+    verdict = encode_verdict(observed, judgement, kinds, direction)
     summaries = [summarise_side(each.side, f"fingerprint:blake2b:{each.fingerprint.content}") for each in sides]
     return Result(
         a=summaries[0],
         b=summaries[1],
         architecture=describe_architecture(observed),
-        verdict=Verdict(
-            relation=ruling.relation,
-            clause=ruling.clause,
-            basis=ruling.basis,
-            scope=ruling.scope,
-            kinds=kinds,
-            direction=direction,
-            log10_p=strength.log10_p,
-            effect=strength.effect,
-            min_detectable_effect=strength.min_detectable,
-            coverage=strength.covered.shares,
-            alpha=observed.alpha,
-            tests=observed.hypotheses,
-            summary=summarise(observed, judgement, kinds, direction) + " From fingerprints.",
-        ),
+        verdict=replace(verdict, summary=f"{verdict.summary} From fingerprints."),
         claims=read_claims(observed.a, observed.b),
         evidence=_evidence(observed),
         layers=encode_layers(observed),

@@ -94,15 +94,8 @@ def compare(
         int | None,
         typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
-        ),
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
-    ] = False,
+    budget: arguments.Budget = None,
+    allow_download: arguments.AllowDownload = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,7 +105,7 @@ def compare(
             autocompletion=relations,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
     """Tell from the weights whether B, or part of it, was derived from A.
