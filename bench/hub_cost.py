@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.hub import serving_alone
-from bench.outcome import Grid, Outcome
+from bench.outcome import Check, Grid, Outcome
 from provenance import Options, compare
 from tests.provenance.hub.server import LocalHub
 from tests.provenance.hub.shaped import seven_billion, values
 
 BASE, FILES, VALUES, OTHER = "big/base", "big/files", "big/values", "big/other"
 SEEDS = {BASE: 1, FILES: 1, VALUES: 1, OTHER: 2}
-LITTLE, NO_BOUND = 60_000_000, None
+LITTLE, MOST_REQUESTS = 60_000_000, 60
 CASES = (
     ("the same files", FILES, Options()),
     ("equal values in other files, 60 MB for both", VALUES, Options(budget=LITTLE)),
@@ -56,10 +56,26 @@ def run() -> Outcome:
         }
         hub = LocalHub(repositories=copies, faults=[values(SEEDS)], digests=digests)
         with serving_alone(hub):
-            found = [cost(hub, *case) for case in CASES]
+            return outcome([cost(hub, *case) for case in CASES])
+
+
+def outcome(found: Sequence[Cost]) -> Outcome:
+    """What is told of all cases."""
+    wrong = [
+        each for each in found if each.relation != ("independent" if each.case.startswith("other") else "identical")
+    ]
+    little = [each for each in found if str(LITTLE // 10**6) in each.case]
     return Outcome(
         part="hub-cost",
-        checks=[],
+        checks=[
+            Check(name="another relation than the true one", observed=str(len(wrong)), required="0", passed=not wrong),
+            Check(
+                name="of 60 MB for both: most requests and MB of a side",
+                observed=f"{max(each.requests for each in little)}, {max(each.nbytes for each in little) / 1e6:.1f}",
+                required=f"<= {MOST_REQUESTS}, <= {LITTLE / 2e6:.0f}",
+                passed=all(each.requests <= MOST_REQUESTS and 2 * each.nbytes <= LITTLE for each in little),
+            ),
+        ],
         grids=[
             Grid(
                 title="a Llama of 7 billion parameters in three shards, bfloat16: one side",
