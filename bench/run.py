@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import agreement, calibration, copy_speed, drift, full_speed, noise, peer_speed, speed
+from bench import agreement, calibration, copy_speed, drift, full_speed, hub, hub_cost, noise, peer_speed, speed
 from bench.lineage import run as lineage
 from bench.outcome import Outcome
 from bench.scanning import scan, tree
@@ -24,8 +24,10 @@ PARTS: dict[str, Callable[[], Outcome]] = {
     "peer-speed": peer_speed.run,
     "scan": scan.run,
     "tree": tree.run,
+    "hub": hub.run,
+    "hub-cost": hub_cost.run,
 }
-ONLY_BY_NAME = ("peer-speed", "scan", "tree")
+ONLY_BY_NAME = ("peer-speed", "scan", "tree", "hub", "hub-cost")
 """Parts that install much, or take long."""
 
 WIDTH = 140

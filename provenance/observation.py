@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -369,18 +369,22 @@ class Observation:
         )
 
     @cached_property
-    def agreement(self) -> tuple[float | None, float | None]:
-        """Median rank correlation of gains and of biases with interchangeable indices, weighted by length."""
-        values: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    def rank_correlations(self) -> Mapping[str, Sequence[tuple[float, int]]]:
+        """Rank correlations of gains and of biases with interchangeable indices, each with its tensor's length."""
+        values: dict[str, list[tuple[float, int]]] = {"gain": [], "bias": []}
         for item in self.measured.values():
             part = item.pair.a
-            if item.rank_correlation is None or part.kind not in ("gain", "bias") or not self._interchangeable(part):
-                continue
-            values[part.kind].append((item.rank_correlation, part.info.size))
-        return weighted_median(values["gain"]), weighted_median(values["bias"])
+            if item.rank_correlation is not None and part.kind in values and self._interchangeable(part):
+                values[part.kind].append((item.rank_correlation, part.info.size))
+        return values
+
+    @property
+    def agreement(self) -> tuple[float | None, float | None]:
+        """Median rank correlation of gains and of biases, weighted by length."""
+        return weighted_median(self.rank_correlations["gain"]), weighted_median(self.rank_correlations["bias"])
 
 
-def weighted_median(values: list[tuple[float, int]]) -> float | None:
+def weighted_median(values: Sequence[tuple[float, int]]) -> float | None:
     """Lower weighted median of (value, weight) pairs, rounded as reported; None for none."""
     if not values:
         return None
