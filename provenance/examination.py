@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
+from fingerprints.alignment.moved_dimensions import moved_dimensions
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.alignment.table_basis import table_agreement
 from fingerprints.change import describe_change
@@ -101,9 +102,10 @@ class Examination:
             earlier_log10_p=min(map(_exact_log10_p, related), default=None),
             searches=tuple(searches.values()),
             searchable=not related and bool(searches) and bases_searchable(plain),
-            table_agreement=None if related else self._tables(plain, searches),
             searched_agreement=max((share for each in tried for share in each.observed.agreements), default=0.0),
         )
+        if not related and Way.BASES in searches and searches[Way.BASES].outcome is Outcome.MADE:
+            observed = self._with_tables(observed, plain)
         return Finding(look=best.look, observed=observed, judgement=judge(observed))
 
     def again(self, found: Finding) -> Judgement:
@@ -200,10 +202,15 @@ class Examination:
         )
         return self._with_changes(observed, look)
 
-    def _tables(self, plain: Look, searches: dict[Way, Search]) -> float | None:
-        """How far embeddings agree in another basis, where bases were sought in vain."""
-        made = Way.BASES in searches and searches[Way.BASES].outcome is Outcome.MADE
-        return table_agreement(plain.pairing, plain.a, plain.b) if made and not self._allowance.late else None
+    def _with_tables(self, observed: Observation, plain: Look) -> Observation:
+        """Add how far embeddings agree in another basis or order, where bases were sought in vain."""
+        if self._allowance.late:
+            return observed
+        return replace(
+            observed,
+            table_agreement=table_agreement(plain.pairing, plain.a, plain.b),
+            moved_dimensions=moved_dimensions(plain.pairing, plain.a, plain.b),
+        )
 
     def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         settings = MeasureSettings(

@@ -170,7 +170,7 @@ def independent(observed: Observation, strength: Strength) -> Ruling | None:
         _beyond_chance(observed) is not None
         or max((observed.searched_agreement, *observed.agreements)) >= limits.some_agreement
         or strength.lone_share >= limits.equal_share
-        or _same_tables(observed)
+        or _alike_tables(observed) is not None
         or detectable is None
         or detectable > limits.detectable_effect
         or strength.sensitive_share < limits.detectable_share
@@ -225,9 +225,20 @@ def _beyond_chance(observed: Observation) -> AxisTest | None:
     return worst if worst is not None and abs(worst.statistics.z) > thresholds().beyond_chance_z else None
 
 
-def _same_tables(observed: Observation) -> bool:
-    """Whether embeddings are nearly the same but for their basis."""
-    return rounded(observed.table_agreement or 0.0) >= thresholds().table_agreement
+def _alike_tables(observed: Observation) -> str | None:
+    """What embeddings show of one another where nothing else does: nearly the same but for their basis or order."""
+    limits = thresholds()
+    if rounded(observed.table_agreement or 0.0) >= limits.table_agreement:
+        return (
+            f"embeddings agree in another basis (median cosine of {observed.table_agreement:.3g} on tokens outside of "
+            "the fit) and nothing else does: one may be the other's, or both may have been taken from elsewhere"
+        )
+    if rounded(observed.moved_dimensions or 0.0) >= limits.moved_dimensions:
+        return (
+            f"{observed.moved_dimensions:.0%} of the dimensions of one embedding are matched with the same ones of the "
+            "other by both halves of the tokens, as those of a relative in another order are, and nothing else agrees"
+        )
+    return None
 
 
 def _without_values(label: str, side: Side) -> str:
@@ -279,11 +290,8 @@ def _open(observed: Observation, strength: Strength) -> Ruling:
             "a search for another order or basis matches some units alike by what they read and by what they pass on "
             f"(up to {max((observed.searched_agreement, *observed.agreements)):.1%} of a layer), too few to say more"
         )
-    elif _same_tables(observed):
-        reason = (
-            f"embeddings agree in another basis (median cosine of {observed.table_agreement:.3g} on tokens outside of "
-            "the fit) and nothing else does: one may be the other's, or both may have been taken from elsewhere"
-        )
+    elif found := _alike_tables(observed):
+        reason = found
     elif test := _beyond_chance(observed):
         reason = (
             f"{test.subject} has a z of {test.statistics.z:.3g}, which chance does not explain, though the bound that "

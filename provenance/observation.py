@@ -83,6 +83,9 @@ class Observation:
     table_agreement : float or None
         Median cosine of rows of two embeddings in the best common basis, outside of its fit, where nothing else was
         found.
+    moved_dimensions : float or None
+        Share of the dimensions of two embeddings that both halves of the tokens match alike, whatever their numbers,
+        where nothing else was found.
     searched_agreement : float
         The largest of `agreements` in any look that showed no relation.
     vocabulary : VocabularyMatch or None
@@ -106,6 +109,7 @@ class Observation:
     searches: tuple[Search, ...] = ()
     searchable: bool = False
     table_agreement: float | None = None
+    moved_dimensions: float | None = None
     searched_agreement: float = 0.0
     vocabulary: VocabularyMatch | None = None
 

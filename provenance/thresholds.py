@@ -39,6 +39,9 @@ class Thresholds:
     table_agreement : float
         Median cosine of two embeddings in the best common basis, outside of its fit, from which nothing is called
         independent; strangers of one tokenizer reach .93.
+    moved_dimensions : float
+        Share of the dimensions of two embeddings that both halves of the tokens match alike, from which nothing is
+        called independent; strangers of one tokenizer and text reach .08.
     beyond_chance_z : float
         With a z beyond this nothing is called independent.
     reuse_coverage : float
@@ -126,6 +129,7 @@ class Thresholds:
     channel_agreement: float
     some_agreement: float
     table_agreement: float
+    moved_dimensions: float
     beyond_chance_z: float
     reuse_coverage: float
     open_share: float

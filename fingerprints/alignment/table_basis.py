@@ -16,7 +16,7 @@ from fingerprints.errors import CheckpointError
 from fingerprints.kernels.bases import procrustes
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.sampling import units
-from fingerprints.values import widened
+from fingerprints.values import Floats32, widened
 
 TOKENS = 8192
 HELD_OUT = 4
@@ -38,25 +38,32 @@ def table_agreement(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> float | N
     float or None
         The largest of all embeddings; None where there is none, or none that can be read.
     """
-    found = [_held_out(pair, a, b) for pair in pairing.pairs if _is_embedding(pair)]
+    found = [_held_out(pair, a, b) for pair in pairing.pairs if is_embedding(pair)]
     return max((each for each in found if each is not None), default=None)
 
 
-def _is_embedding(pair: Pair) -> bool:
+def is_embedding(pair: Pair) -> bool:
+    """Whether both sides are tables of one row a token, of one width."""
     known = pair.a.role == pair.b.role == "token_embd" and pair.a.axes == pair.b.axes == ("vocabulary", "residual")
     return known and pair.a.shape == pair.b.shape and len(pair.a.shape) == 2
 
 
-def _held_out(pair: Pair, a: Checkpoint, b: Checkpoint) -> float | None:
-    rows = units(pair.a.shape[0], TOKENS)
+def both_rows(pair: Pair, a: Checkpoint, b: Checkpoint, count: int) -> tuple[Floats32, Floats32] | None:
+    """Some rows of one pair of tables; None where they cannot be read or hold what is no number."""
+    rows = units(pair.a.shape[0], count)
     try:
         x, y = (widened(side.take(part.name, rows)) for part, side in ((pair.a, a), (pair.b, b)))
     except CheckpointError:
         return None
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+    return (x, y) if np.isfinite(x).all() and np.isfinite(y).all() else None
+
+
+def _held_out(pair: Pair, a: Checkpoint, b: Checkpoint) -> float | None:
+    rows = both_rows(pair, a, b, TOKENS)
+    if rows is None:
         return None
-    x, y = scaled_rows(centred(x)), scaled_rows(centred(y))
-    held = np.arange(len(rows)) % HELD_OUT == 0
+    x, y = (scaled_rows(centred(side)) for side in rows)
+    held = np.arange(len(x)) % HELD_OUT == 0
     if not held.any() or held.all():
         return None
     turned = x[held] @ procrustes(x[~held], y[~held])

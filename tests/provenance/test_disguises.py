@@ -90,6 +90,14 @@ def test_a_disguise_is_named(name: str, tmp_path: Path) -> None:
         assert not {"fine_tune", "continued_pretraining"} & {kind.kind for kind in result.verdict.kinds}
 
 
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_models_that_only_began_alike_are_not_independent_when_one_is_permuted(family: str, tmp_path: Path) -> None:
+    child = disguised(f"{family}-0", (by.permute_residual, by.permute_neurons), tmp_path / "child")
+    verdict = compare(BASES / f"{family}-0-other", child).verdict
+    assert verdict.relation is not Relation.INDEPENDENT
+    assert compare(BASES / f"{family}-1", child).verdict.relation is Relation.INDEPENDENT
+
+
 @pytest.mark.parametrize("steps", [SIMPLE["residual-rotation"], EVERYTHING["gpt2"]])
 def test_rounding_after_a_disguise_is_no_training(steps: Sequence[Symmetry], tmp_path: Path) -> None:
     """Biases and centred writers of a GPT-2 as well."""
