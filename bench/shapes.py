@@ -30,6 +30,7 @@ Fill = Callable[[str, tuple[int, ...]], Iterator[np.ndarray]]
 SHAPES = {
     "150m": LlamaConfig(layers=8, hidden=1024, intermediate=2816, heads=16, kv_heads=16, vocabulary=32_000),
     "320m": LlamaConfig(layers=20, hidden=1024, intermediate=2816, heads=16, kv_heads=16, vocabulary=32_000),
+    "1.1b": LlamaConfig(layers=24, hidden=1792, intermediate=5632, heads=28, kv_heads=28, vocabulary=32_000),
     "3b": LlamaConfig(layers=28, hidden=3072, intermediate=8192, heads=24, kv_heads=8, vocabulary=32_000),
     "2.5b": LlamaConfig(layers=22, hidden=3072, intermediate=8192, heads=24, kv_heads=8, vocabulary=32_000),
     "7b": LlamaConfig(layers=32, hidden=4096, intermediate=11_008, heads=32, kv_heads=32, vocabulary=32_000),

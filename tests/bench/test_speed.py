@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench import child, noise, outcome, run, speed
+from bench import child, command, noise, outcome, peer_speed, run, speed
 from bench.zoo.cache import REPOSITORY
 
 
@@ -74,6 +74,27 @@ def test_a_busy_machine_is_noted_and_excuses_nothing():
     judged = speed.judge(speed.DEFAULT, [2.0, 9.0, 2.0], [a_run(seconds=4.1)], load=1000.0)
     assert "1000.0" in judged.notes[0]
     assert not judged.passed
+
+
+@pytest.mark.parametrize(
+    ("ours", "full", "peak", "failed"),
+    [
+        (0.9, 3.0, 90, []),
+        (1.1, 3.0, 90, ["1.1b, compare: times as fast as peer"]),
+        (0.9, 4.0, 90, ["1.1b, compare --full: times as fast as peer"]),
+        (0.9, 3.0, 110, ["1.1b, compare: memory, of peer's", "1.1b, compare --full: memory, of peer's"]),
+    ],
+)
+def test_limits_beside_a_peer(ours, full, peak, failed):
+    def done(seconds, most):
+        return [
+            command.Done(status=0, result={}, said="", seconds=seconds, processor=seconds, peak=most, read=None)
+            for seconds in (seconds, 99.0, seconds)
+        ]
+
+    runs = {"peer": done(10.0, 300), peer_speed.DEFAULT: done(ours, peak), peer_speed.FULL: done(full, peak)}
+    judged = peer_speed.judge("peer", {"1.1b": runs}, load=0.0)
+    assert [check.name for check in judged.checks if not check.passed] == failed
 
 
 def test_a_plain_read_reads_everything(tmp_path, monkeypatch):
