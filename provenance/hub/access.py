@@ -35,8 +35,9 @@ class Hub(Closing):
         Fetch as much as it takes, and whole files from a server that knows no ranges.
     patience : Patience, optional
         How long is waited for a server.
-    requests : int or None
-        Requests that may be made; None for any number.
+    requests, nbytes : int or None
+        Requests that may be made, and bytes that may be fetched before the run is broken off; None for any number. The
+        budget says how much is looked at, these do not.
     per_minute : float or None
         Requests a minute, at most.
     """
@@ -48,9 +49,11 @@ class Hub(Closing):
         allow_download: bool = False,
         patience: Patience | None = None,
         requests: int | None = None,
+        nbytes: int | None = None,
         per_minute: float | None = None,
     ) -> None:
-        self.traffic = Traffic(None if allow_download else BUDGET if budget is None else budget, requests)
+        granted = None if allow_download else BUDGET if budget is None else budget
+        self.traffic = Traffic(granted, most_requests=requests, most_bytes=nbytes)
         self._per_minute = per_minute
         self._whole = allow_download
         self._patience = patience or Patience()
@@ -85,6 +88,11 @@ class Hub(Closing):
                 hint="check the spelling of the folder or file behind the repository's name",
             )
         return place
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of the repository that was located first; None before that."""
+        return next((revision_of(root) for root in self._found.values()), None)
 
     def commit(self, reference: str) -> str | None:
         """The commit at which a model on the Hub would be read now; None for a path.

@@ -62,6 +62,11 @@ class Cluster:
             self._counted = time.monotonic()
         return self._size
 
+    @property
+    def expendable(self) -> bool:
+        """Workers are started again by their nannies, and their work is run by others."""
+        return True
+
     def executor(self) -> Executor:
         """The client's executor."""
         if self._executor is None:

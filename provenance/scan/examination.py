@@ -66,13 +66,14 @@ def examine(asked: tuple[str, Grant], how: Examination) -> Row:
     target, grant = asked
     options = how.options
     hub = Hub(
-        budget=options.budget if grant.nbytes is None else grant.nbytes,
+        budget=options.budget,
         allow_download=options.allow_download,
         patience=OF_SCANS,
         requests=grant.requests,
+        nbytes=grant.nbytes,
         per_minute=grant.per_minute,
     )
-    with charged(lambda: (hub.traffic.requests, hub.traffic.bytes_fetched)), hub:
+    with charged(hub):
         place = hub.locate(target)
         revision = revision_of(Path(place))
         # Taken first: content that changes while it is read must look changed to the next `--refresh`.

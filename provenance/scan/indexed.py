@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fingerprints.fingerprint import Grade
+from fingerprints.fingerprint import Grade, open_model
 from fingerprints.readers.mount import revision_of
 from provenance.comparison import compare
+from provenance.fingerprint_comparison import observe, printed
+from provenance.fingerprinting import fingerprint_of
 from provenance.identification import Candidate, IdentifyOptions, identify
 from provenance.library import Library
 from provenance.options import Options
@@ -49,12 +51,16 @@ def indexed_relatives(place: str | Path, library: Library, options: Options) -> 
     def strangers(declared: tuple[str, ...]) -> list[str]:
         """An index that does not bring a model up has not tested it: that is done here, for those that matter."""
         known = {name: library.database.content_of(name) for name in declared if name not in names}
-        return [
-            name
-            for name, content in known.items()
-            if content is not None
-            and compare(library.file_of(content), place, options).verdict.relation is Relation.INDEPENDENT
-        ]
+        present = {name: content for name, content in known.items() if content is not None}
+        if not present:
+            return []
+        with open_model(place) as checkpoint:
+            # As much of it as before, however much the library's own fingerprints are of.
+            side = printed(fingerprint_of(checkpoint, grade=grade), checkpoint.origin)
+        judged = {
+            name: observe(library.read(content), side, alpha=options.alpha)[1] for name, content in present.items()
+        }
+        return [name for name, judgement in judged.items() if judgement.ruling.relation is Relation.INDEPENDENT]
 
     return Relatives(found=tuple(relatives), otherwise=None, names=names, strangers=strangers, bytes_read=read)
 

@@ -244,10 +244,11 @@ def _spent(outcome: Any) -> tuple[int, int]:
 def _failed(failure: Failure) -> Row:
     return Row(
         target=failure.target,
+        revision=failure.revision,
         state=State.ERROR,
         error=failure.category,
         message=failure.message,
         bytes_read=failure.bytes_fetched,
         requests=failure.requests,
-        stamp=stamp_of(Path(failure.target)),
+        stamp=failure.revision or stamp_of(Path(failure.target)),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from tests.provenance.jobs.dask_cluster import dask_cluster
 from tests.provenance.jobs.test_engine import behave, wait_in_steps
 
 pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 
 def process_of(what: str) -> int:
@@ -83,3 +86,30 @@ def test_a_scheduler_that_goes_away_ends_the_work_with_words(tmp_path: Path) -> 
 def test_what_is_no_cluster(address: str) -> None:
     with pytest.raises(UsageError, match=r"no cluster|no number"):
         check_address(address)
+
+
+def hold_everything(what: str) -> str:
+    """A search that goes back for hours in C code, and gives no other thread a turn."""
+    re.match(r"(?:a+)+b", 40 * "a")
+    return what
+
+
+def wait_for_nothing(what: str) -> str:
+    """A read that never ends."""
+    end, other = os.pipe()
+    os.read(end, 1)
+    os.close(other)
+    return what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", [hold_everything, wait_for_nothing])
+def test_what_hangs_outside_python_loses_its_worker_and_the_next_one_does_the_rest(work: Callable[[str], str]) -> None:
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), Cluster("local:1") as crew:
+        assert crew.expendable
+        begun = time.monotonic()
+        with Engine(crew) as engine:
+            found = dict(engine.run(Task(work=work, limit=0.5), [("hangs", "x")]))
+            assert found["hangs"].category is Category.CRASHED
+            assert dict(engine.run(Task(work=behave, limit=60), [("a", "ok")])) == {"a": "OK"}
+        assert time.monotonic() - begun < 120
