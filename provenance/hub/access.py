@@ -17,6 +17,7 @@ from provenance.hub.reference import SCHEME, HubReference
 from provenance.hub.traffic import Traffic
 
 if TYPE_CHECKING:
+    from provenance.hub.listing import Listing
     from provenance.hub.query import HubQuery
     from provenance.hub.repositories import Repositories
 
@@ -60,10 +61,11 @@ class Hub(Closing):
         self._found: dict[HubReference, Path] = {}
         self._opened = ExitStack()
 
-    def locate(self, reference: str | Path) -> str | Path:
+    def locate(self, reference: str | Path, listing: Listing | None = None) -> str | Path:
         """Return a path that can be opened: the same one if there is anything, else where a repository now lies.
 
-        A local path goes before a repository of the same spelling; `hf://` before a name always means the Hub.
+        A local path goes before a repository of the same spelling; `hf://` before a name always means the Hub. With a
+        `listing` the repository is not asked for its files again.
 
         Raises
         ------
@@ -72,15 +74,13 @@ class Hub(Closing):
         Unavailable
             When the repository cannot be had.
         """
-        if not isinstance(reference, str) or (not reference.startswith(SCHEME) and _is_there(reference)):
-            return reference
-        named = HubReference.parse(reference)
+        named = None if isinstance(reference, Path) else _named(reference)
         if named is None:
             return reference
         whole = HubReference(repository=named.repository, revision=named.revision)
         root = self._found.get(whole)
         if root is None:
-            root = self._found[whole] = self._repositories.place(whole)
+            root = self._found[whole] = self._repositories.place(whole, listing)
         place = root / named.path
         if not _is_there(str(place)):
             raise Unavailable(
@@ -102,10 +102,19 @@ class Hub(Closing):
         UsageError, Unavailable
             As `locate` does.
         """
-        if not reference.startswith(SCHEME) and _is_there(reference):
-            return None
-        named = HubReference.parse(reference)
+        named = _named(reference)
         return None if named is None else self._repositories.commit(named)
+
+    def listing(self, reference: str) -> Listing | None:
+        """What the repository of a model on the Hub holds now; None for a path, and offline.
+
+        Raises
+        ------
+        UsageError, Unavailable
+            As `locate` does.
+        """
+        named = _named(reference)
+        return None if named is None else self._repositories.listing(named)
 
     def models(self, query: HubQuery) -> Iterator[str]:
         """Yield the names of all models that fit a query, as they can be located.
@@ -129,6 +138,11 @@ class Hub(Closing):
         from provenance.hub.repositories import Repositories
 
         return Repositories(self.traffic, self._patience, self._opened, whole=self._whole, per_minute=self._per_minute)
+
+
+def _named(reference: str) -> HubReference | None:
+    """What a reference means on the Hub; None for a path."""
+    return None if not reference.startswith(SCHEME) and _is_there(reference) else HubReference.parse(reference)
 
 
 def _is_there(reference: str) -> bool:
