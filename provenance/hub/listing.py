@@ -90,7 +90,7 @@ def listing_of_json(plain: Any) -> Listing:
     """
     repository, commit, files = (plain.get(name) for name in ("repository", "commit", "files"))
     known = HubReference.parse(repository) if isinstance(repository, str) else None
-    if known is None or known.root != known.repository or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+    if known is None or str(known) != known.repository or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise ValueError("it names no repository, or no commit")
     if not isinstance(files, list) or len(files) > MAX_FILES:
         raise ValueError("it lists no files")
