@@ -8,6 +8,7 @@ stays decided. The writer's lock belongs to the process, and goes when it does.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -62,7 +63,8 @@ class Ledger:
         with self._explained(), ExitStack() as opened:
             if write:
                 opened.enter_context(closing(self._locked()))
-            database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+            address = _address(path, write=write)
+            database = sqlite3.connect(address, timeout=PATIENCE, isolation_level=None, uri=True)
             self._database = opened.enter_context(closing(database))
             self._prepare(write=write)
             self._opened = opened.pop_all()
@@ -146,7 +148,7 @@ class Ledger:
                 " ORDER BY attempts, nbytes, position",
                 (State.PENDING,),
             )
-            return [str(json.loads(target)) for (target,) in found]
+            return [self._target(key) for (key,) in found]
 
     def reopen(self, targets: Iterable[str]) -> None:
         """Make targets pending again, as if they had never been tried."""
@@ -162,7 +164,7 @@ class Ledger:
             found = self._database.execute(
                 "SELECT target FROM targets WHERE state = ? ORDER BY attempts, position", (State.PENDING,)
             )
-            return [str(json.loads(target)) for (target,) in found]
+            return [self._target(key) for (key,) in found]
 
     def failed(self, categories: Collection[Category]) -> list[str]:
         """Targets whose error is of one of these categories."""
@@ -204,6 +206,15 @@ class Ledger:
             # Files from before there were surveys get the table, too.
             self._database.execute(_SURVEYS)
 
+    def _target(self, key: str) -> str:
+        """What `_key` made one of."""
+        try:
+            return str(json.loads(key))
+        except ValueError as error:
+            raise UsageError(
+                f"{self.path} has a target that is none: {quoted(key)}", hint="name another file with --results"
+            ) from error
+
     def _pragma(self, words: str) -> Any:
         found = self._database.execute(f"PRAGMA {words}").fetchone()
         return None if found is None else found[0]
@@ -232,9 +243,19 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             raise UsageError(
-                f"{self.path} cannot be used as a results file: {error}", hint="name another file with --results"
+                f"{self.path} cannot be used as a results file: {error}",
+                hint="free some space; the same command goes on" if full else "name another file with --results",
             ) from error
+
+
+def _address(path: Path, *, write: bool) -> str:
+    """Readers make files beside the results, too, unless they may not, and nobody is writing."""
+    place = path.resolve()
+    written = place.with_name(f"{place.name}-wal").exists()
+    still = not write and not written and not os.access(place.parent, os.W_OK)
+    return f"{place.as_uri()}{'?immutable=1' if still else ''}"
 
 
 def _key(target: str) -> str:
