@@ -144,7 +144,8 @@ def library_stamp(folder: Path) -> str:
     """
     with Library(folder) as library:
         contents = sorted(entry.content for entry in library.entries())
-    return blake2b("".join(contents).encode(), digest_size=16).hexdigest()
+        files = (f"{content}{''.join(known.digests)}{known.setting}" for content, known in library.database.files())
+        return blake2b("".join((*contents, *files)).encode(), digest_size=16).hexdigest()
 
 
 def _settle(ledger: Ledger, stamp: str, settings: ScanSettings) -> bool:
