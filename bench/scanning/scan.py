@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,16 +61,10 @@ class _Paced(Silent):
         return len(self.times) / (self.times[-1] - self.began)
 
 
-def run() -> Outcome:
-    """All of it."""
-    checks, grids, data = [], [], {}
-    for part in (survival, rates, cost):
-        with tempfile.TemporaryDirectory() as scratch:
-            found = part(Path(scratch))
-        checks += found.checks
-        grids += found.grids
-        data |= found.data
-    return Outcome(part="scan", checks=checks, grids=grids, data=data)
+def run(part: Callable[[Path], Outcome]) -> Outcome:
+    """One of the parts, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return part(Path(scratch))
 
 
 def survival(scratch: Path) -> Outcome:
@@ -144,7 +138,7 @@ def rates(scratch: Path) -> Outcome:
         scan(names[-1:], town.library, scratch / "warm.db", SETTINGS)
         single, many = (_in_threads(town, names[:count], threads, scratch) for threads, count in IN_THREADS.items())
     return Outcome(
-        part="scan",
+        part="scan-rates",
         checks=[
             _faster("4 Dask workers against 1, 50 ms a request", one, four, 3.0),
             _faster("16 threads against 1, 200 ms a request", single, many, 8.0),
@@ -165,7 +159,7 @@ def cost(scratch: Path) -> Outcome:
         processor = (time.process_time() - before) / len(names)
     held = [paced.peaks[mark - 1] for mark in MARKS]
     return Outcome(
-        part="scan",
+        part="scan-cost",
         checks=[
             Check(
                 name="processor time a repository",
