@@ -46,7 +46,7 @@ CREATE INDEX by_state ON targets (state, attempts, position);
 _SURVEYS: Final = """
 CREATE TABLE IF NOT EXISTS surveys (
     target TEXT PRIMARY KEY, nbytes INTEGER NOT NULL, requests INTEGER NOT NULL, listing TEXT
-) WITHOUT ROWID
+)
 """
 """Of targets that have no row yet."""
 

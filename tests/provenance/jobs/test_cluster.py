@@ -73,11 +73,16 @@ def test_failures_and_limits_are_those_of_local_workers_and_a_lost_scheduler_is_
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_away_ends_the_work_with_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fresh", [-1.0, 1000.0])
+def test_a_scheduler_that_goes_away_ends_the_work_with_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: float
+) -> None:
     with dask_cluster(tmp_path, workers=1) as dask, Cluster(dask.address) as crew, Engine(crew) as engine:
         outcomes = engine.run(Task(work=behave), [("a", "ok"), ("b", "slow"), ("c", "slow"), ("d", "slow")])
         assert next(outcomes) == ("a", "OK")
         dask.scheduler.kill()
+        # Asked for its workers in between, or only for what became of the work.
+        monkeypatch.setattr("provenance.jobs.cluster.FRESH", fresh)
         with pytest.raises(UsageError, match=r"scheduler at .* is gone"):
             list(outcomes)
 
