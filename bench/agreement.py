@@ -224,12 +224,7 @@ def run() -> Outcome:
     least = {"neurons": limits.agreement, "channels": limits.channel_agreement}
     related = [each for each in found if each.relation in RELATED]
     checks = [
-        Check(
-            name="independent pairs",
-            observed=f"{len(found)}",
-            required=f">= {FEWEST_PAIRS}",
-            passed=len(found) >= FEWEST_PAIRS,
-        ),
+        Check.at_least("independent pairs", len(found), FEWEST_PAIRS),
         Check(
             name="pairs called related",
             observed=f"{len(related)}",

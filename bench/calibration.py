@@ -49,18 +49,8 @@ def judge(comparisons: Sequence[Compared]) -> Outcome:
     related = [each for each in comparisons if each.relation in RELATED]
     bound = 1 - 0.05 ** (1 / len(comparisons))
     checks = [
-        Check(
-            name="pairs compared",
-            observed=f"{len(comparisons)}",
-            required=f">= {FEWEST_PAIRS}",
-            passed=len(comparisons) >= FEWEST_PAIRS,
-        ),
-        Check(
-            name="pairs with a test",
-            observed=f"{len(picked)}",
-            required=f">= {FEWEST_PAIRS}",
-            passed=len(picked) >= FEWEST_PAIRS,
-        ),
+        Check.at_least("pairs compared", len(comparisons), FEWEST_PAIRS),
+        Check.at_least("pairs with a test", len(picked), FEWEST_PAIRS),
         Check(
             name="pairs called related",
             observed=f"{len(related)} (95 % bound {bound:.2%})",
@@ -82,12 +72,7 @@ def judge(comparisons: Sequence[Compared]) -> Outcome:
 def _statistic(picked: Sequence[GroupTest]) -> list[Check]:
     ks, below, most = uniformity([test.p_statistic for test in picked])
     return [
-        Check(
-            name="T, one a pair: KS p against uniform",
-            observed=f"{ks:.3g}",
-            required=f">= {SMALLEST_KS:g}",
-            passed=ks >= SMALLEST_KS,
-        ),
+        Check.at_least("T, one a pair: KS p against uniform", ks, SMALLEST_KS, "{:.3g}"),
         Check(
             name=f"T, one a pair: p < {TAIL:g}",
             observed=f"{below} of {len(picked)}",
@@ -101,12 +86,8 @@ def _subjects(comparisons: Sequence[Compared]) -> Check:
     """An axis whose index has a meaning that strangers share shows here, however rare it is among all tests."""
     found = subjects(comparisons)
     smallest = min(1.0, len(found) * uniformity([test.p_statistic for test in found[0][1]])[0])
-    return Check(
-        name=f"T, the least uniform of {len(found)} subjects: KS p, corrected",
-        observed=f"{smallest:.3g}",
-        required=f">= {SMALLEST_KS:g}",
-        passed=smallest >= SMALLEST_KS,
-    )
+    name = f"T, the least uniform of {len(found)} subjects: KS p, corrected"
+    return Check.at_least(name, smallest, SMALLEST_KS, "{:.3g}")
 
 
 def _hits(tests: Sequence[GroupTest], which: str) -> list[Check]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 
 from bench.pairs import Pair
 from provenance import Options, compare
+from provenance.result import Result
 
 COMBINED = "combined"
 """The signal of tests that join several permutation groups."""
@@ -53,8 +53,11 @@ class Compared:
 
 def compared(pair: Pair) -> Compared:
     """Compare one pair with the default options."""
-    start = time.perf_counter()
-    result = compare(str(pair.a), str(pair.b), Options(threads=1))
+    return told(pair, compare(str(pair.a), str(pair.b), Options(threads=1)))
+
+
+def told(pair: Pair, result: Result) -> Compared:
+    """What a result says about a pair."""
     tests = tuple(
         GroupTest(
             signal=entry.signal,
@@ -73,6 +76,6 @@ def compared(pair: Pair) -> Compared:
         group=pair.group,
         relation=str(result.verdict.relation),
         clause=result.verdict.clause,
-        seconds=round(time.perf_counter() - start, 3),
+        seconds=round(result.run.seconds, 3),
         tests=tests,
     )

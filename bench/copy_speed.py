@@ -16,7 +16,7 @@ import numpy as np
 from bench import copies, shapes
 from bench.command import Done, compared
 from bench.outcome import Check, Grid, Outcome
-from bench.speed import BUSY, files, plain_read
+from bench.speed import files, load_notes, plain_read
 from bench.zoo.llama import LlamaConfig
 from fingerprints.readers import open_checkpoint
 
@@ -103,9 +103,9 @@ def judge(runs: list[tuple[Case, Done]], load: float) -> Outcome:
                 required=case.relation,
                 passed=verdict["relation"] == case.relation,
             ),
-            _at_most(f"{label}: time", done.seconds, case.seconds, "{:.1f} s"),
-            _at_most(f"{label}: peak memory", done.peak / 1e9, case.peak / 1e9, "{:.2f} GB"),
-            _at_most(f"{label}: bytes read", share, case.share, "{:.1%}"),
+            Check.at_most(f"{label}: time", done.seconds, case.seconds, "{:.1f} s"),
+            Check.at_most(f"{label}: peak memory", done.peak / 1e9, case.peak / 1e9, "{:.2f} GB"),
+            Check.at_most(f"{label}: bytes read", share, case.share, "{:.1%}"),
         ]
         kinds = ", ".join(kind["kind"] for kind in verdict["kinds"]) or "-"
         rows.append((label, verdict["relation"], kinds, f"{done.seconds:.1f}", f"{done.processor:.1f}", f"{share:.1%}"))
@@ -119,7 +119,7 @@ def judge(runs: list[tuple[Case, Done]], load: float) -> Outcome:
                 rows=rows,
             )
         ],
-        notes=[f"The load average was {load:.1f} before."] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "seconds": {case.name: done.seconds for case, done in runs}},
     )
 
@@ -133,7 +133,3 @@ def run(cases: tuple[Case, ...] = CASES) -> Outcome:
             plain_read(files((a, b)))
             runs.append((case, compared(a, b, *case.options)))
     return judge(runs, load)
-
-
-def _at_most(name: str, value: float, limit: float, form: str) -> Check:
-    return Check(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)

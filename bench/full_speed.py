@@ -21,7 +21,7 @@ import numpy as np
 from bench import shapes
 from bench.command import compared
 from bench.outcome import Check, Grid, Outcome
-from bench.speed import BUSY, files
+from bench.speed import files, load_notes
 from fingerprints.anatomy import build_anatomy
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, pair_parts
@@ -108,26 +108,15 @@ def judge(
         for number, (plain, full) in enumerate(timings, start=1)
     ]
     checks = [
-        Check(
-            name="speed of the full pass, of reading and widening",
-            observed=f"{ratio:.0%}",
-            required=f">= {LEAST_RATIO:.0%}",
-            passed=ratio >= LEAST_RATIO,
-        ),
-        Check(
-            name="peak memory of compare --full",
-            observed=f"{whole['peak'] / 1e9:.2f} GB",
-            required=f"<= {LARGEST_PEAK / 1e9:.2f} GB",
-            passed=whole["peak"] <= LARGEST_PEAK,
-        ),
+        Check.at_least("speed of the full pass, of reading and widening", ratio, LEAST_RATIO, "{:.0%}"),
+        Check.at_most("peak memory of compare --full", whole["peak"] / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
     ]
     notes = [
         f"Kernels: {kernel}. In processor time the ratio is {processor:.0%}. The whole command, which also tests a"
         f" sample of every layer, took {whole['seconds']:.1f} s, the pass alone"
         f" {statistics.median(full.wall for _, full in timings):.2f} s.",
+        *load_notes(load),
     ]
-    if load > BUSY * (os.cpu_count() or 1):
-        notes.append(f"The load average was {load:.1f} before: other processes were running.")
     return Outcome(
         part=plan.part,
         checks=checks,

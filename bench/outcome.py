@@ -26,6 +26,21 @@ class Check:
     required: str
     passed: bool
 
+    @classmethod
+    def at_most(cls, name: str, value: float, limit: float, form: str = "{}") -> Check:
+        """A value that must not be above a limit; `form` shows both."""
+        return cls(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)
+
+    @classmethod
+    def at_least(cls, name: str, value: float, least: float, form: str = "{}") -> Check:
+        """A value that must not be below another; `form` shows both."""
+        return cls(name=name, observed=form.format(value), required=f">= {form.format(least)}", passed=value >= least)
+
+    @classmethod
+    def all_of(cls, name: str, count: int, total: int) -> Check:
+        """Something that must hold of all there are."""
+        return cls(name=name, observed=f"{count} of {total}", required="all", passed=count == total)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:

@@ -16,7 +16,7 @@ from bench.command import Done, compared, measured
 from bench.outcome import Check, Grid, Outcome
 from bench.peers.cisco import CISCO
 from bench.peers.peer import LINE, OFFLINE, Peer
-from bench.speed import BUSY, files, plain_read
+from bench.speed import files, load_notes, plain_read
 
 SHAPES = "320m"
 REPEATS = 3
@@ -30,12 +30,14 @@ def judge(peer: str, runs: dict[str, list[Done]], load: float) -> Outcome:
     seconds = {name: statistics.median(done.seconds for done in each) for name, each in runs.items()}
     peak = {name: max(done.peak for done in each) for name, each in runs.items()}
     checks = [
-        _at_least(f"{name}: times as fast as {peer}", seconds[peer] / seconds[name], least)
+        Check.at_least(f"{name}: times as fast as {peer}", seconds[peer] / seconds[name], least, "{:.1f}")
         for name, least in ((DEFAULT, LEAST_SPEED), (FULL, LEAST_FULL_SPEED))
     ]
-    checks += [_at_most(f"{name}: memory, of {peer}'s", peak[name] / peak[peer]) for name in (DEFAULT, FULL)]
+    checks += [
+        Check.at_most(f"{name}: memory, of {peer}'s", peak[name] / peak[peer], LARGEST_MEMORY, "{:.2f}")
+        for name in (DEFAULT, FULL)
+    ]
     rows = [(name, f"{seconds[name]:.1f}", f"{peak[name] / 1e6:.0f}") for name in runs]
-    busy = f"The load average was {load:.1f} before: other processes were running."
     return Outcome(
         part="peer-speed",
         checks=checks,
@@ -46,7 +48,7 @@ def judge(peer: str, runs: dict[str, list[Done]], load: float) -> Outcome:
                 rows=rows,
             )
         ],
-        notes=[busy] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "seconds": seconds, "peak": peak},
     )
 
@@ -73,13 +75,3 @@ def run(peer: Peer = CISCO) -> Outcome:
     if failed:
         raise RuntimeError(f"no answer from {failed}")
     return judge(peer.name, runs, load)
-
-
-def _at_least(name: str, value: float, least: float) -> Check:
-    return Check(name=name, observed=f"{value:.1f}", required=f">= {least:.0f}", passed=value >= least)
-
-
-def _at_most(name: str, value: float) -> Check:
-    return Check(
-        name=name, observed=f"{value:.2f}", required=f"<= {LARGEST_MEMORY:.2f}", passed=value <= LARGEST_MEMORY
-    )

@@ -9,7 +9,7 @@ from functools import partial
 
 from rich.console import Console
 
-from bench import agreement, calibration, copy_speed, drift, full_speed, noise, peer_speed, speed
+from bench import agreement, calibration, copy_speed, drift, full_speed, hub, hub_cost, noise, peer_speed, speed
 from bench.lineage import run as lineage
 from bench.outcome import Outcome
 from bench.scanning import scan, tree
@@ -27,8 +27,10 @@ PARTS: dict[str, Callable[[], Outcome]] = {
     "scan-rates": partial(scan.run, scan.rates),
     "scan-cost": partial(scan.run, scan.cost),
     "tree": tree.run,
+    "hub": hub.run,
+    "hub-cost": hub_cost.run,
 }
-ONLY_BY_NAME = ("peer-speed", "scan", "scan-rates", "scan-cost", "tree")
+ONLY_BY_NAME = ("peer-speed", "scan", "scan-rates", "scan-cost", "tree", "hub", "hub-cost")
 """Parts that install much, or take long."""
 
 WIDTH = 140

@@ -67,6 +67,13 @@ def drop(paths: Sequence[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def load_notes(load: float) -> list[str]:
+    """What a reader of times has to know of the load average before they were taken; nothing of a quiet machine."""
+    if load <= BUSY * (os.cpu_count() or 1):
+        return []
+    return [f"The load average was {load:.1f} before: other processes were running, so times are too long."]
+
+
 def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], load: float) -> Outcome:
     """Checks and table of the measured plain reads and comparisons; `load` is the machine's load average before."""
     plain = statistics.median(reads)
@@ -77,12 +84,12 @@ def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], lo
     read = max((run["read"] for run in runs if run["read"] is not None), default=None)
     limit = plain / 2 + 3 if plan.seconds is None else plan.seconds
     checks = [
-        _at_most("bytes read, by the result", reported / total, plan.share, "{:.2%}"),
-        _at_most("peak memory", peak / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
-        _at_most("time, median", seconds, limit, "{:.1f} s"),
+        Check.at_most("bytes read, by the result", reported / total, plan.share, "{:.2%}"),
+        Check.at_most("peak memory", peak / 1e9, LARGEST_PEAK / 1e9, "{:.2f} GB"),
+        Check.at_most("time, median", seconds, limit, "{:.1f} s"),
     ]
     if read is not None:
-        checks.append(_at_most("bytes read, by the system", read / total, plan.share, "{:.2%}"))
+        checks.append(Check.at_most("bytes read, by the system", read / total, plan.share, "{:.2%}"))
     rows = [
         (
             f"compare, run {number}",
@@ -100,12 +107,11 @@ def judge(plan: Plan, reads: Sequence[float], runs: Sequence[dict[str, Any]], lo
         columns=("", "s", "processor s", "peak MB", "MB read", "relation"),
         rows=[plain_row, *rows],
     )
-    busy = f"The load average was {load:.1f} before: other processes were running, so these times are too long."
     return Outcome(
         part=plan.part,
         checks=checks,
         grids=[grid],
-        notes=[busy] if load > BUSY * (os.cpu_count() or 1) else [],
+        notes=load_notes(load),
         data={"load": load, "plain_seconds": list(reads), "runs": list(runs)},
     )
 
@@ -121,10 +127,6 @@ def _summary(done: Done) -> dict[str, Any]:
         "relation": done.result["verdict"]["relation"],
         "run": done.result["run"],
     }
-
-
-def _at_most(name: str, value: float, limit: float, form: str) -> Check:
-    return Check(name=name, observed=form.format(value), required=f"<= {form.format(limit)}", passed=value <= limit)
 
 
 def run(plan: Plan = DEFAULT) -> Outcome:

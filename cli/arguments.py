@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
 
 from fingerprints.errors import UsageError
 from provenance.jobs.category import Category
@@ -19,10 +22,20 @@ FEWEST_PARENTS, MOST_PARENTS = 2, 8
 SUFFIXES = (".json", ".txt")
 PAGE_SUFFIXES = (*SUFFIXES, ".html")
 FINGERPRINT_SUFFIX = ".safetensors"
+Named = TypeVar("Named", bound=StrEnum)
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?([kmgt]?b?)", re.ASCII | re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 COMPARISON_SUFFIXES = (".json", ".txt", ".html", ".md", ".cdx.json", ".sarif", ".intoto.json")
 FORMAT_HELP = "Print text, json, html, markdown, cyclonedx, sarif or in-toto; NAME@VERSION for one version."
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"),
+]
+AllowDownload = Annotated[
+    bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
+]
 
 
 class Language(StrEnum):
@@ -106,12 +119,7 @@ def relations(words: Sequence[str]) -> frozenset[Relation]:
     UsageError
         When a name is none of the relations.
     """
-    known = {relation.value: relation for relation in Relation}
-    names = [name.strip() for word in words for name in word.split(",")]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"--fail-on {name!r} is not a relation", hint=f"known relations: {', '.join(known)}")
-    return frozenset(known[name] for name in names)
+    return _named(words, Relation, "--fail-on {!r} is not a relation", "known relations")
 
 
 def both_or_neither(a: str | None, b: str | None) -> None:
@@ -261,12 +269,17 @@ def categories(words: Sequence[str]) -> frozenset[Category]:
     UsageError
         When a name is none of them.
     """
-    known = {category.value: category for category in Category}
+    return _named(words, Category, "--retry {!r} is no category of errors", "known")
+
+
+def _named(words: Sequence[str], kind: type[Named], refusal: str, known: str) -> frozenset[Named]:
+    """Members of an enumeration by their values, comma separated or repeated."""
+    members = {member.value: member for member in kind}
     names = [name.strip() for word in words for name in word.split(",")]
     for name in names:
-        if name not in known:
-            raise UsageError(f"--retry {name!r} is no category of errors", hint=f"known: {', '.join(known)}")
-    return frozenset(known[name] for name in names)
+        if name not in members:
+            raise UsageError(refusal.format(name), hint=f"{known}: {', '.join(members)}")
+    return frozenset(members[name] for name in names)
 
 
 def conditions(words: Sequence[str], fields: Sequence[str]) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from typer._completion_classes import completion_init
@@ -37,13 +37,13 @@ def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bas
     return ExitCode.COMPLETED
 
 
-def answer_shell(command: Any) -> int | None:
+def answer_shell(app: typer.Typer) -> int | None:
     """The exit code after a shell's question was answered; None where no shell asks."""
     instruction = os.environ.get(VARIABLE)
     if not instruction:
         return None
     completion_init()
-    return shell_complete(command, {}, PROGRAM, VARIABLE, instruction)
+    return shell_complete(typer.main.get_command(app), {}, PROGRAM, VARIABLE, instruction)
 
 
 def relations(incomplete: str) -> list[str]:

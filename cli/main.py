@@ -94,7 +94,7 @@ def _wants_trace(arguments: Sequence[str]) -> bool:
 
 def main() -> None:
     """Entry point of the console script."""
-    answered = answer_shell(typer.main.get_command(app))
+    answered = answer_shell(app)
     sys.exit(run(sys.argv[1:]) if answered is None else answered)
 
 

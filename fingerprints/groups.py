@@ -118,8 +118,8 @@ class _Group:
 
 def _statistics(c: Floats, positions: Ints, order: Order) -> IndexStatistics | None:
     """The index test on the units that have any feature, inside windows where the axis is ordered."""
-    alive = (np.abs(c).sum(axis=1) > 0) & (np.abs(c).sum(axis=0) > 0)
-    kept = c[np.ix_(alive, alive)]
+    alive = c.any(axis=1) & c.any(axis=0)
+    kept = c if alive.all() else c[np.ix_(alive, alive)]
     strata = windows(positions[alive]) if order is Order.TREND else None
     return index_statistics(kept, strata)
 

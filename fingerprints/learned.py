@@ -14,6 +14,10 @@ MOST_VALUES = 4096
 FEW_DISTINCT = 64
 FEW_DISTINCT_IN_VECTOR = 8
 """Gains near 1 in bfloat16 are a few dozen distinct values, and learned."""
+HANDFULS = 4
+"""Times as many values as may be few, by which it is first tried to see that they are not."""
+SPREAD_ROWS = 16
+FEW_PAIRS = 64
 FEW_BINS = 4
 CONCENTRATED = 0.995
 MOST_ROWS = 256
@@ -45,7 +49,27 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
     sample = _thinned(values)
     if sample.size == 0:
         return "it is empty"
-    flat = sample.ravel()
+    reason = _few_values(sample)
+    if reason is not None:
+        return reason
+    if sample.ndim == 1:
+        return "it is a progression" if _is_progression(sample) else None
+    if len(sample) <= 2 and _is_progression(sample[0]):
+        return "it is a progression"
+    if _is_table_of_waves(_as_matrix(values)[:WAVES, :LONGEST_WAVE], sample):
+        return "it is a table of waves"
+    if _single_bumps(sample):
+        return "it is a filter bank"
+    return None
+
+
+def _few_values(sample: npt.NDArray[Any]) -> str | None:
+    """Why so few distinct values were not learned, if they were not; a handful of values shows that there are more."""
+    limit = FEW_DISTINCT if sample.ndim > 1 else FEW_DISTINCT_IN_VECTOR
+    handful = _spread(sample, HANDFULS * limit)
+    if np.isfinite(handful).all() and len(np.unique(handful)) > limit:
+        return None
+    flat = sample.ravel().astype(np.float64)
     flat = flat[np.isfinite(flat)]
     if flat.size == 0:
         return "it holds no finite value"
@@ -53,19 +77,17 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
         return "its values are all zero" if flat[0] == 0 else "its values are all the same"
     few = flat[:: max(1, flat.size // MOST_VALUES)][:MOST_VALUES]
     distinct = len(np.unique(few))
-    limit = FEW_DISTINCT if sample.ndim > 1 else FEW_DISTINCT_IN_VECTOR
     if distinct <= limit and distinct * 2 <= few.size and _has_pattern(flat):
         return f"it has only {distinct} distinct values"
-    if sample.ndim == 1:
-        return "it is a progression" if _is_progression(sample) else None
-    matrix = sample.reshape(len(sample), -1)
-    if _is_progression(matrix[0]) and len(matrix) <= 2:
-        return "it is a progression"
-    if _is_table_of_waves(_as_matrix(values)[:WAVES, :LONGEST_WAVE], matrix):
-        return "it is a table of waves"
-    if _single_bumps(matrix):
-        return "it is a filter bank"
     return None
+
+
+def _spread(sample: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """About `count` values from all over a vector or matrix."""
+    if sample.ndim == 1:
+        return sample[:: max(1, len(sample) // count)][:count]
+    rows = sample[:: max(1, len(sample) // SPREAD_ROWS)][:SPREAD_ROWS]
+    return rows[:, : count // len(rows)].ravel()
 
 
 def _has_pattern(values: Floats) -> bool:
@@ -76,12 +98,10 @@ def _has_pattern(values: Floats) -> bool:
     return len(zlib.compress(codes.astype(np.uint8).tobytes(), 9)) < PATTERN * entropy + SMALLEST_STREAM
 
 
-def _thinned(values: npt.NDArray[Any]) -> Floats:
-    """At most 256 rows of 1024 values, or a whole vector, as float64."""
+def _thinned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """At most 256 rows of 1024 values, or a whole vector as float64."""
     array = np.asarray(values)
-    if array.ndim < 2:
-        return array.astype(np.float64)
-    return _as_matrix(array)[:MOST_ROWS, :MOST_COLUMNS].astype(np.float64)
+    return array.astype(np.float64) if array.ndim < 2 else _as_matrix(array)[:MOST_ROWS, :MOST_COLUMNS]
 
 
 def _as_matrix(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -104,11 +124,11 @@ def _is_progression(values: Floats) -> bool:
     return bool(ratios.mean() != 0 and np.allclose(ratios, ratios.mean(), rtol=0, atol=1e-2 * abs(ratios.mean())))
 
 
-def _is_table_of_waves(long_rows: npt.NDArray[Any], matrix: Floats) -> bool:
+def _is_table_of_waves(long_rows: npt.NDArray[Any], matrix: npt.NDArray[Any]) -> bool:
     """Whether rows, columns or pairs of columns are waves; a few of them are looked at first."""
     for step in (FIRST_LOOK, 1):
         rows = long_rows[::step].astype(np.float64)
-        columns = matrix[:, : WAVES * step : step].T if len(matrix) >= 32 else matrix[:0]
+        columns = (matrix[:, : WAVES * step : step].T if len(matrix) >= 32 else matrix[:0]).astype(np.float64)
         if not (_few_frequencies(rows) or _few_frequencies(columns) or _on_circles(rows) or _on_any_circles(rows)):
             return False
     return True
@@ -159,7 +179,7 @@ def _few_frequencies(rows: Floats) -> bool:
     varied = total > 0
     if varied.sum() < max(4, len(rows) // 2):
         return False
-    top = np.sort(power[varied], axis=1)[:, -FEW_BINS:].sum(axis=1) / total[varied]
+    top = np.partition(power[varied], -FEW_BINS, axis=1)[:, -FEW_BINS:].sum(axis=1) / total[varied]
     return bool(np.mean(top >= CONCENTRATED) >= 0.9)
 
 
@@ -176,7 +196,10 @@ def _on_circles(rows: Floats) -> bool:
         return False
     for split in ((size // 2, 2, 1), (1, 2, size // 2), (2, 2, size // 4)):
         paired = rows.reshape(len(rows), *split)
-        if all(_of_one_radius(paired[:count]) for count in (4, len(rows))):
+        axis = 1 if split[0] > split[2] else 3
+        step = max(1, paired.shape[axis] // FEW_PAIRS)
+        few = paired[:4, ::step] if axis == 1 else paired[:4, ..., ::step]
+        if all(_of_one_radius(some) for some in (few, paired[:4], paired)):
             return True
     return False
 
@@ -187,9 +210,11 @@ def _of_one_radius(pairs: Floats) -> bool:
     return middle > 0 and bool(np.mean(np.abs(radius - middle) <= ROUND * middle) >= 0.9)
 
 
-def _single_bumps(rows: Floats) -> bool:
+def _single_bumps(rows: npt.NDArray[Any]) -> bool:
     """Whether rows are non-negative, mostly zero, and each non-zero on one stretch only."""
-    if rows.shape[1] < 16 or len(rows) < 4 or (rows < 0).any() or np.mean(rows == 0) < 0.5:
+    if rows.shape[1] < 16 or len(rows) < 4 or any((part < 0).any() for part in (rows[0], rows)):
+        return False
+    if np.mean(rows == 0) < 0.5:
         return False
     inside = np.concatenate([np.zeros((len(rows), 1)), rows > 0, np.zeros((len(rows), 1))], axis=1)
     starts = (np.diff(inside, axis=1) > 0).sum(axis=1)

@@ -25,6 +25,7 @@ from fingerprints.errors import CheckpointError
 from fingerprints.gains import GainBook
 from fingerprints.groups import AxisTest, Groups, Untested
 from fingerprints.kernels import spearman
+from fingerprints.kernels.moments import moments
 from fingerprints.learned import starts_as_waves, why_not_learned
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.samples import PairSample, SampleSettings, read_sample, read_vectors
@@ -230,32 +231,24 @@ def _both_waves(sample: PairSample) -> bool:
     return all(starts_as_waves(side.reshape(side.shape[0] * side.shape[1], -1)) for side in (sample.a, sample.b))
 
 
-def _common_change(x: Array, y: Array) -> float:
-    """Share of `|y - x|^2` that the mean of the rows of y - x holds."""
-    change = y - x
-    total = float(np.einsum("ij,ij->", change, change, dtype=np.float64))
-    if not np.isfinite(total) or total <= 0:
-        return 0.0
-    return float(len(change) * np.square(change.mean(axis=0, dtype=np.float64)).sum()) / total
-
-
 def _tensor(pair: Pair, raw_a: Array, raw_b: Array, reasons: tuple[str, ...]) -> TensorMeasurement:
     """Equality, cosine and change of what was read, and whether it was learned at all."""
     wide_a, wide_b = widened(raw_a), widened(raw_b)
     columns = tuple(slice(0, min(n, m)) for n, m in zip(wide_a.shape, wide_b.shape, strict=True))
-    x, y = wide_a[columns], wide_b[columns]
-    common = _common_change(x, y) if x.ndim == 2 else 0.0
-    x, y = x.ravel(), y.ravel()
-    finite = np.isfinite(x) & np.isfinite(y)
-    if not finite.all():
+    count = min(len(wide_a), len(wide_b)) if wide_a.ndim > 1 else 1
+    x, y = (side[columns].reshape(count, -1) for side in (wide_a, wide_b))
+    seen, common = moments(x, y), 0.0
+    if not np.isfinite(seen.xx + seen.yy):
+        finite = np.isfinite(x) & np.isfinite(y)
         x, y = np.where(finite, x, 0), np.where(finite, y, 0)
-    xx, yy, xy = (float(np.einsum("i,i->", p, q, dtype=np.float64)) for p, q in ((x, x), (y, y), (x, y)))
-    change = max(xx + yy - 2.0 * xy, 0.0)
+        seen = moments(x, y)
+    elif wide_a.ndim == 2 and seen.change > 0:
+        common = float(np.square(seen.shift).sum()) / (len(x) * seen.change)
     return TensorMeasurement(
         pair=pair,
         equality=sampled_equality(pair, raw_a, raw_b),
-        cosine=xy / np.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0,
-        relative_change=float(np.sqrt(change / xx)) if xx > 0 else 0.0,
+        cosine=seen.xy / np.sqrt(seen.xx * seen.yy) if seen.xx > 0 and seen.yy > 0 else 0.0,
+        relative_change=float(np.sqrt(seen.change / seen.xx)) if seen.xx > 0 else 0.0,
         common_change=common,
         not_learned=why_not_learned(wide_a) or why_not_learned(wide_b),
         shared_zeros=len(pair.a.shape) > 1 and shares_zero_mask(x, y),

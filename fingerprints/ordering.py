@@ -40,9 +40,11 @@ def order_of(features: npt.NDArray[Any], positions: Ints) -> Order:
     positions : ndarray of int64, shape (m,)
         Their indices, ascending.
     """
+    if len(features) < 2 * RUN:
+        return Order.FREE
     wide = np.asarray(features, dtype=np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    if len(norms) < 2 * RUN or not np.isfinite(norms).all():
+    if not np.isfinite(norms).all():
         return Order.FREE
     ranks = normal_ranks(norms)
     if _serial(ranks, positions) or _alike(wide, norms, positions):
@@ -69,11 +71,9 @@ def _serial(ranks: npt.NDArray[np.float64], positions: Ints) -> bool:
 def _alike(features: npt.NDArray[np.float64], norms: npt.NDArray[np.float64], positions: Ints) -> bool:
     """Whether features of neighbours point the same way more than those of others in their window."""
     count = len(positions) // RUN
-    wide = features[: count * RUN, :MOST_FEATURES]
-    scale = norms[: count * RUN]
-    unit = np.divide(wide, scale[:, None], out=np.zeros_like(wide), where=scale[:, None] > 0)
-    blocks = unit.reshape(count, RUN, -1)
-    cosines = blocks @ blocks.transpose(0, 2, 1)
+    blocks = features[: count * RUN, :MOST_FEATURES].reshape(count, RUN, -1)
+    scale = np.where(norms > 0, norms, 1.0)[: count * RUN].reshape(count, RUN)
+    cosines = blocks @ blocks.transpose(0, 2, 1) / (scale[:, :, None] * scale[:, None, :])
     beside = np.diff(positions[: count * RUN].reshape(count, RUN), axis=1) == 1
     neighbours = np.diagonal(cosines, offset=1, axis1=1, axis2=2)
     upper = np.triu_indices(RUN, k=1)

@@ -7,6 +7,7 @@ another where an axis is ordered. A fixed hash splits every axis in two: searche
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ def in_half(units: Ints, half: Half) -> npt.NDArray[np.bool_]:
     return np.asarray((mixed(units) & np.uint64(1)) == np.uint64(half == Half.SEARCH))
 
 
+@lru_cache(maxsize=256)
 def units(length: int, count: int, *, seed: int = 0, half: Half = Half.ALL) -> Ints:
     """Sorted positions of about `count` units of an axis.
 
@@ -56,6 +58,7 @@ def units(length: int, count: int, *, seed: int = 0, half: Half = Half.ALL) -> I
     Returns
     -------
     ndarray of int64
+        Not to be written to: matrices of one shape share it.
     """
     wanted = count if half is Half.ALL else 2 * count
     if length <= wanted + RUN:
@@ -67,7 +70,9 @@ def units(length: int, count: int, *, seed: int = 0, half: Half = Half.ALL) -> I
         room = np.maximum(np.diff(edges) - RUN, 0.0)
         starts = (edges[:-1] + jitter * room).astype(np.int64)
         chosen = np.unique((starts[:, None] + np.arange(RUN)[None, :]).ravel())
-    return chosen[in_half(chosen, half)]
+    chosen = chosen[in_half(chosen, half)]
+    chosen.flags.writeable = False
+    return chosen
 
 
 def block(length: int, count: int) -> Ints:

@@ -28,7 +28,7 @@ from provenance.allowance import Allowance
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
 from provenance.direction import find_direction
-from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.encoding import encode_evidence, encode_layers, encode_not_measured, encode_verdict
 from provenance.every_value import pairs_left_out, tensor_entries
 from provenance.examination import Examination, Finding
 from provenance.fingerprint_comparison import compare_fingerprints
@@ -40,11 +40,10 @@ from provenance.looks import Look, plain_look
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress, Silent
 from provenance.recording import record
-from provenance.result import Relation, Result, Run, Verdict
+from provenance.result import Relation, Result, Run
 from provenance.samples import Samples
 from provenance.searches import Outcome
 from provenance.side import digest_of, look_at, summarise_side, with_findings
-from provenance.summary import summarise
 from provenance.version import DISTRIBUTION, installed
 
 
@@ -195,8 +194,7 @@ class _Comparison:
 
     def _result(self, observed: Observation, judgement: Judgement, paired: Pairing, *, read: bool = True) -> Result:
         sample = observed.sample
-        ruling, strength = judgement.ruling, judgement.strength
-        kinds = self.adapted.kinds(find_kinds(observed, judgement), ruling.relation)
+        kinds = self.adapted.kinds(find_kinds(observed, judgement), judgement.ruling.relation)
         direction = find_direction(observed, judgement, kinds)
         self.progress.stage("digests")
         whole = read and self.allowance.cheap and not self.allowance.late
@@ -208,21 +206,7 @@ class _Comparison:
             architecture=with_layouts(
                 describe_architecture(replace(observed, pairing=observed.adopted or paired)), self.layouts
             ),
-            verdict=Verdict(
-                relation=ruling.relation,
-                clause=ruling.clause,
-                basis=ruling.basis,
-                scope=ruling.scope,
-                kinds=kinds,
-                direction=direction,
-                log10_p=strength.log10_p,
-                effect=strength.effect,
-                min_detectable_effect=strength.min_detectable,
-                coverage=strength.covered.shares,
-                alpha=observed.alpha,
-                tests=observed.hypotheses,
-                summary=summarise(observed, judgement, kinds, direction),
-            ),
+            verdict=encode_verdict(observed, judgement, kinds, direction),
             claims=read_claims(observed.a, observed.b),
             evidence=encode_evidence(observed, sample),
             layers=encode_layers(observed),

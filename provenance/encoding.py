@@ -1,4 +1,4 @@
-"""From an observation to the evidence, the layers and the open points of a result."""
+"""From an observation to the verdict, the evidence, the layers and the open points of a result."""
 
 from __future__ import annotations
 
@@ -12,13 +12,37 @@ from fingerprints.groups import AxisTest
 from fingerprints.samples import SampleSettings
 from fingerprints.selection import NOT_SAMPLED
 from fingerprints.signals import SIGNALS
-from provenance.magnitudes import duration_of, size_of
+from provenance.judgement import Judgement
+from provenance.magnitudes import counted, duration_of, size_of
 from provenance.observation import Observation
-from provenance.result import Cell, Evidence, Layer, NotMeasured, Status
+from provenance.result import Cell, Direction, Evidence, Kind, Layer, NotMeasured, Status, Verdict
 from provenance.searches import SUBJECTS, Outcome, Way
+from provenance.summary import summarise
 
 _ORDER = {"family": 0, "order": 1, "group": 2, "tensor": 3}
 MOST_LISTED = 200
+
+
+def encode_verdict(
+    observed: Observation, judgement: Judgement, kinds: tuple[Kind, ...], direction: Direction | None
+) -> Verdict:
+    """The answer, with the numbers it rests on and a summary in words."""
+    ruling, strength = judgement.ruling, judgement.strength
+    return Verdict(
+        relation=ruling.relation,
+        clause=ruling.clause,
+        basis=ruling.basis,
+        scope=ruling.scope,
+        kinds=kinds,
+        direction=direction,
+        log10_p=strength.log10_p,
+        effect=strength.effect,
+        min_detectable_effect=strength.min_detectable,
+        coverage=strength.covered.shares,
+        alpha=observed.alpha,
+        tests=observed.hypotheses,
+        summary=summarise(observed, judgement, kinds, direction),
+    )
 
 
 def encode_evidence(observed: Observation, settings: SampleSettings) -> tuple[Evidence, ...]:
@@ -129,7 +153,7 @@ def encode_not_measured(observed: Observation) -> tuple[NotMeasured, ...]:
     summed = [
         NotMeasured(
             signal="index tests" if not reason.startswith("not evidence") else "all",
-            subject=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
+            subject=counted(names),
             reason=reason,
         )
         for reason, names in sorted(by_reason.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pairing
 from fingerprints.streaming import FullPass, PairStatistics, PassSettings, full_pass
+from provenance.magnitudes import counted
 from provenance.options import Progress
 from provenance.result import NotMeasured
 from provenance.tensor_entry import TensorEntry
@@ -38,12 +39,7 @@ def pairs_left_out(found: FullPass | None) -> tuple[NotMeasured, ...]:
     for pair, reason in () if found is None else found.left_out:
         by_reason.setdefault(reason, []).append(pair.a.name)
     return tuple(
-        NotMeasured(
-            signal=SIGNAL,
-            subject=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
-            reason=reason,
-        )
-        for reason, names in sorted(by_reason.items())
+        NotMeasured(signal=SIGNAL, subject=counted(names), reason=reason) for reason, names in sorted(by_reason.items())
     )
 
 

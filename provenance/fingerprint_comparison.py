@@ -7,9 +7,12 @@ Related or not is said with the same rules; `identical` only where digests of al
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from fingerprints.alignment.alignment import differs_in_structure
@@ -18,20 +21,21 @@ from fingerprints.checkpoint import Checkpoint, Origin
 from fingerprints.errors import UsageError
 from fingerprints.fingerprint import Fingerprint, FingerprintCheckpoint, measure_fingerprints
 from fingerprints.fingerprint.measuring import equality_of, spread_distance
+from fingerprints.fingerprint.moved_units import most_moved
 from fingerprints.fingerprint.taking import ROWS
 from fingerprints.pairing import Pairing, pair_parts
 from fingerprints.samples import SampleSettings
 from provenance.architecture import describe_architecture
 from provenance.claims import read_claims
-from provenance.encoding import encode_evidence, encode_layers, encode_not_measured
+from provenance.encoding import encode_evidence, encode_layers, encode_not_measured, encode_verdict
 from provenance.fingerprinting import fingerprint_of
 from provenance.judgement import Judgement, Ruling, judge
 from provenance.kinds import component_reuse, dtype_cast, renamed
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress
-from provenance.result import Direction, Evidence, Kind, NotMeasured, Relation, Result, Run, Verdict, rounded
+from provenance.result import Direction, Evidence, Kind, NotMeasured, Relation, Result, Run, rounded
 from provenance.side import summarise_side
-from provenance.summary import summarise
+from provenance.strength import Strength, measure_strength
 from provenance.thresholds import thresholds
 from provenance.version import DISTRIBUTION, installed
 
@@ -101,7 +105,9 @@ def observe(a: Printed, b: Printed, *, alpha: float) -> tuple[Observation, Judge
         sample=SampleSettings(rows=ROWS),
         undecided_renames=sum(pair.ambiguous for pair in pairing.pairs),
     )
-    return observed, _limited(judge(observed), doubt(pairing, a, b))
+    strength = measure_strength(observed)
+    judgement = replace(judge(observed, _sure(observed, strength)), strength=strength)
+    return observed, _limited(judgement, doubt(pairing, a, b))
 
 
 def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
@@ -117,7 +123,8 @@ def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
     Returns
     -------
     str
-        Empty where the two sides are built alike and hold gains that no reordering makes those of the other.
+        Empty where the two sides are built alike, hold gains that no reordering makes those of the other, and no units
+        that look like units of other numbers.
     """
     if differs_in_structure(a.side.anatomy, b.side.anatomy, pairing):
         return "layers, widths or experts differ in number, and maps of them need the weights"
@@ -133,7 +140,38 @@ def doubt(pairing: Pairing, a: Printed, b: Printed) -> str:
         return "gains or biases that one side has are missing or constant on the other, as folding leaves them"
     if rounded(sorted(met.values())[len(met) // 2]) < thresholds().alike_spread:
         return "sorted by size, their gains and biases are alike, as those of a copy in another order are"
+    moved = most_moved(pairing, (a.side.anatomy, b.side.anatomy), (a.fingerprint, b.fingerprint))
+    if moved >= thresholds().moved_units:
+        return f"{moved} units look like units of other numbers, as those of a relative in another order do"
     return ""
+
+
+def _sure(observed: Observation, strength: Strength) -> Strength:
+    """The strength with no more agreement of gains and biases than the few that were sampled make sure of: a bound that
+    their median over all layers is above, whatever its distribution, but for `sure_median`.
+    """
+    found = {kind: [value for value, _ in values] for kind, values in observed.rank_correlations.items()}
+    return replace(strength, gains=sure_median(found["gain"]), biases=sure_median(found["bias"]))
+
+
+def sure_median(values: Sequence[float]) -> float | None:
+    """A bound that the median of what the values were drawn from is above, but for a share of `sure_median`.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Independent draws; nothing is assumed of their distribution.
+
+    Returns
+    -------
+    float or None
+        One of the values; -1 where there are too few of them, None where there is none.
+    """
+    if not values:
+        return None
+    chances = accumulate(math.comb(len(values), below) / 2 ** len(values) for below in range(len(values)))
+    sure = sum(chance <= thresholds().sure_median for chance in chances)
+    return rounded(sorted(values)[sure - 1]) if sure else -1.0
 
 
 def _passed_over(side: Printed, name: str) -> bool:
@@ -176,29 +214,15 @@ def compare_fingerprints(a: Checkpoint, b: Checkpoint, options: Options, progres
     ]
     progress.stage("comparing fingerprints")
     observed, judgement = observe(sides[0], sides[1], alpha=options.alpha)
-    ruling, strength = judgement.ruling, judgement.strength
     kinds: tuple[Kind, ...] = tuple(kind for find in KINDS if (kind := find(observed, judgement)) is not None)
-    direction = Direction.UNDIRECTED if ruling.relation in RELATED else None
+    direction = Direction.UNDIRECTED if judgement.ruling.relation in RELATED else None
+    verdict = encode_verdict(observed, judgement, kinds, direction)
     summaries = [summarise_side(each.side, f"fingerprint:blake2b:{each.fingerprint.content}") for each in sides]
     return Result(
         a=summaries[0],
         b=summaries[1],
         architecture=describe_architecture(observed),
-        verdict=Verdict(
-            relation=ruling.relation,
-            clause=ruling.clause,
-            basis=ruling.basis,
-            scope=ruling.scope,
-            kinds=kinds,
-            direction=direction,
-            log10_p=strength.log10_p,
-            effect=strength.effect,
-            min_detectable_effect=strength.min_detectable,
-            coverage=strength.covered.shares,
-            alpha=observed.alpha,
-            tests=observed.hypotheses,
-            summary=summarise(observed, judgement, kinds, direction) + " From fingerprints.",
-        ),
+        verdict=replace(verdict, summary=f"{verdict.summary} From fingerprints."),
         claims=read_claims(observed.a, observed.b),
         evidence=_evidence(observed),
         layers=encode_layers(observed),

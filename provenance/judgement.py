@@ -37,15 +37,17 @@ class Judgement:
     strength: Strength
 
 
-def judge(observed: Observation) -> Judgement:
+def judge(observed: Observation, strength: Strength | None = None) -> Judgement:
     """Apply the rules.
 
     Parameters
     ----------
     observed : Observation
         The pair.
+    strength : Strength, optional
+        Numbers for the rules to compare in place of what `measure_strength` says.
     """
-    strength = measure_strength(observed)
+    strength = strength or measure_strength(observed)
     for rule in RULES:
         if ruling := rule(observed, strength):
             return Judgement(ruling=ruling, strength=strength)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,10 +29,6 @@ from provenance.result import rounded
 from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
 
-BEYOND_TRAINING = 3.0
-"""How many times the change of other matrices a table's must be, to be more than their training."""
-SCALED = 0.02
-"""Relative change beyond what the angle explains from which a matrix counts as scaled."""
 PROFILE = NeuronProfile.name
 BORNE_OUT = -3.0
 """log10 of the p-value that both axes of one matrix must reach for a group of unknown wiring to count."""
@@ -141,7 +136,7 @@ class Observation:
     def _counts(self, pair: Pair) -> bool:
         return pair.a.name not in self.a.inventory.set_aside and pair.b.name not in self.b.inventory.set_aside
 
-    @property
+    @cached_property
     def hypotheses(self) -> int:
         """Number of p-values computed: T and F of every test."""
         return self.earlier_hypotheses + 2 * sum(test.exact for test in self.measurement.tests)
@@ -284,37 +279,6 @@ class Observation:
         return frozenset(names & self.measured.keys())
 
     @cached_property
-    def shifted_tensors(self) -> frozenset[str]:
-        """Names in A of tables of tokens to all of whose rows one vector was added.
-
-        Training moves the rows of tokens that it never saw alike as well, but no further than it moves the rest.
-        """
-        others = [
-            item.relative_change
-            for name, item in self.measured.items()
-            if len(item.pair.a.shape) > 1 and item.pair.a.axes[:1] != ("vocabulary",) and name in self.dependent_tensors
-        ]
-        most = max(SCALED, BEYOND_TRAINING * statistics.median(others) if others else 0.0)
-        return frozenset(
-            name
-            for name, item in self.measured.items()
-            if item.pair.a.axes[:1] == ("vocabulary",)
-            and item.common_change >= thresholds().shifted_share
-            and item.relative_change > most
-        )
-
-    @cached_property
-    def scaled_tensors(self) -> frozenset[str]:
-        """Names in A of matrices that differ from their counterparts by one factor alone."""
-        return frozenset(
-            name
-            for name, item in self.measured.items()
-            if len(item.pair.a.shape) > 1
-            and item.cosine >= thresholds().scaled_cosine
-            and item.relative_change > 2.0 * math.sqrt(max(0.0, 2.0 - 2.0 * item.cosine)) + SCALED
-        )
-
-    @cached_property
     def borne_out(self) -> bool:
         """Whether neurons that were matched by what they read are matched alike by what they pass on, in most layers.
 
@@ -405,18 +369,22 @@ class Observation:
         )
 
     @cached_property
-    def agreement(self) -> tuple[float | None, float | None]:
-        """Median rank correlation of gains and of biases with interchangeable indices, weighted by length."""
-        values: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    def rank_correlations(self) -> Mapping[str, Sequence[tuple[float, int]]]:
+        """Rank correlations of gains and of biases with interchangeable indices, each with its tensor's length."""
+        values: dict[str, list[tuple[float, int]]] = {"gain": [], "bias": []}
         for item in self.measured.values():
             part = item.pair.a
-            if item.rank_correlation is None or part.kind not in ("gain", "bias") or not self._interchangeable(part):
-                continue
-            values[part.kind].append((item.rank_correlation, part.info.size))
-        return weighted_median(values["gain"]), weighted_median(values["bias"])
+            if item.rank_correlation is not None and part.kind in values and self._interchangeable(part):
+                values[part.kind].append((item.rank_correlation, part.info.size))
+        return values
+
+    @property
+    def agreement(self) -> tuple[float | None, float | None]:
+        """Median rank correlation of gains and of biases, weighted by length."""
+        return weighted_median(self.rank_correlations["gain"]), weighted_median(self.rank_correlations["bias"])
 
 
-def weighted_median(values: list[tuple[float, int]]) -> float | None:
+def weighted_median(values: Sequence[tuple[float, int]]) -> float | None:
     """Lower weighted median of (value, weight) pairs, rounded as reported; None for none."""
     if not values:
         return None

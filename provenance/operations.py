@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fingerprints.change import TensorChange
+from fingerprints.pairing import Pair
 from fingerprints.values import PRECISION
 from provenance.observation import Observation
 from provenance.thresholds import thresholds
+from provenance.trivial_changes import trivially_changed
 
 GAUSSIAN = 3.0
 DEVIATIONS = 4.0
@@ -93,12 +95,12 @@ def explained(observed: Observation) -> tuple[Explained, ...]:
     """All changes of a pair, those left out that are one factor, one vector added to all rows, or what rounding leaves
     of values that were turned or scaled between.
     """
-    trivial = observed.scaled_tensors | observed.shifted_tensors
+    trivial = trivially_changed(observed)
     return tuple(
         explain(change)
         for change in observed.changes
         if change.pair.a.name not in trivial
-        and not (observed.undone is not None and change.survivors <= _stored_rounding(change, observed))
+        and not (observed.undone is not None and change.survivors <= stored_rounding(change.pair, observed))
     )
 
 
@@ -124,11 +126,11 @@ def adapter_rank(found: Iterable[Explained]) -> int | None:
     return max((rank for rank in near if near[rank] == most), key=lambda rank: (ranks.count(rank), rank))
 
 
-def _stored_rounding(change: TensorChange, observed: Observation) -> float:
-    """The same for the types that files hold, where views of them hold more digits."""
+def stored_rounding(pair: Pair, observed: Observation) -> float:
+    """Relative change that rounding to the types in the files leaves, where views of them hold more digits."""
     stored = [
         side.anatomy.parts.get(part.name, part).info.dtype
-        for part, side in ((change.pair.a, observed.a), (change.pair.b, observed.b))
+        for part, side in ((pair.a, observed.a), (pair.b, observed.b))
     ]
     return sum(2.0 ** -PRECISION.get(dtype, 24) for dtype in stored)
 

@@ -12,6 +12,7 @@ from fingerprints.errors import UsageError
 from fingerprints.inventory import Inventory, take_inventory, unread_inventory
 from fingerprints.signals.tensor_digest import content_digest, header_digest
 from provenance.claims import contradicted
+from provenance.magnitudes import counted
 from provenance.observation import Side
 from provenance.result import FindingEntry, ModelSummary
 
@@ -86,7 +87,7 @@ def _set_aside(inventory: Inventory) -> list[FindingEntry]:
     found = [
         FindingEntry(
             code="not-learned",
-            subject=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
+            subject=counted(names),
             message=f"left out of the evidence: {reason}",
         )
         for reason, names in sorted(by_reason.items())

@@ -81,6 +81,11 @@ class Thresholds:
     alike_spread : float
         Median distance, as a share of their scatter, between the sorted gains of two fingerprints, below which one may
         be a disguised copy of the other.
+    moved_units : int
+        Units that both halves of their features match alike in two fingerprints, from which one may be a disguised
+        relative of the other.
+    sure_median : float
+        How often the rank correlations of gains in fingerprints may say more than that of all gains does.
     trained_share : float
         Share of the changed matrices whose change is of many directions, from which training is named.
     new_row, kept_row : float
@@ -145,6 +150,8 @@ class Thresholds:
     operation_share: float
     common_direction: float
     alike_spread: float
+    moved_units: int
+    sure_median: float
     trained_share: float
     new_row: float
     kept_row: float

@@ -108,9 +108,9 @@ def outcome(merges: list[Merge]) -> Outcome:
     return Outcome(
         part="merges",
         checks=[
-            _all("methods right", len(right), len(merges)),
-            _all(f"weights within {EXACT} (of methods that drop changes {SPARSE})", len(near), len(weighed)),
-            _all(
+            Check.all_of("methods right", len(right), len(merges)),
+            Check.all_of(f"weights within {EXACT} (of methods that drop changes {SPARSE})", len(near), len(weighed)),
+            Check.all_of(
                 "weights inside their 95 % intervals",
                 sum(merge.held for merge in weighed),
                 sum(len(merge.weights or ()) for merge in weighed),
@@ -131,7 +131,3 @@ def _weights(kind: Mapping[str, Any]) -> tuple[float, ...] | None:
 
 def _allowed(merge: Merge) -> float:
     return SPARSE if merge.method in SPARSIFYING else EXACT
-
-
-def _all(name: str, count: int, total: int) -> Check:
-    return Check(name=name, observed=f"{count} of {total}", required="all", passed=count == total)

@@ -45,14 +45,14 @@ def full(workers: int = 2) -> tuple[Outcome, list[Scored]]:
     pairs = every([name for name in DERIVATIONS if name not in failed])
     answers = scored(pairs, workers)
     checks = [
-        _at_least("derivatives", len(DERIVATIONS) - len(failed), FEWEST_DERIVATIVES),
-        _at_least("strangers of one architecture", len(_same_architecture(answers)), FEWEST_STRANGERS),
+        Check.at_least("derivatives", len(DERIVATIONS) - len(failed), FEWEST_DERIVATIVES),
+        Check.at_least("strangers of one architecture", len(_same_architecture(answers)), FEWEST_STRANGERS),
         *judged(answers),
-        Check(
-            name="minutes of process time on two cores, making derivatives not counted",
-            observed=f"{sum(one.trial.seconds for one in answers) / 120:.0f}",
-            required=f"<= {LONGEST / 60:.0f}",
-            passed=sum(one.trial.seconds for one in answers) / 2 <= LONGEST,
+        Check.at_most(
+            "minutes of process time on two cores, making derivatives not counted",
+            sum(one.trial.seconds for one in answers) / 120,
+            LONGEST / 60,
+            "{:.0f}",
         ),
     ]
     notes = [f"{name} could not be made: {error!r}" for name, error in failed.items()]
@@ -89,9 +89,9 @@ def judged(answers: Sequence[Scored]) -> list[Check]:
             required="0",
             passed=not false,
         ),
-        _all("likeness without copying called common_origin", len(aligned), len(causes)),
-        _all("relatives that today's signals cover: relation right", len(right), len(covered)),
-        _all(
+        Check.all_of("likeness without copying called common_origin", len(aligned), len(causes)),
+        Check.all_of("relatives that today's signals cover: relation right", len(right), len(covered)),
+        Check.all_of(
             "disguised or undisguised relatives called independent: scope stated",
             sum(one.trial.scope is not None for one in unlike),
             len(unlike),
@@ -124,11 +124,3 @@ def outcome(part: str, answers: Sequence[Scored], checks: Sequence[Check], notes
 
 def _same_architecture(answers: Iterable[Scored]) -> list[Scored]:
     return [one for one in answers if one.pair.group == "strangers" and "two families" not in one.pair.transform]
-
-
-def _at_least(name: str, count: int, fewest: int) -> Check:
-    return Check(name=name, observed=f"{count}", required=f">= {fewest}", passed=count >= fewest)
-
-
-def _all(name: str, count: int, total: int) -> Check:
-    return Check(name=name, observed=f"{count} of {total}", required="all", passed=count == total)

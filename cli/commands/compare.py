@@ -94,15 +94,8 @@ def compare(
         int | None,
         typer.Option("--threads", metavar="N", help="Worker threads; changes no number. [default: one a core]"),
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
-        ),
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
-    ] = False,
+    budget: arguments.Budget = None,
+    allow_download: arguments.AllowDownload = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,7 +105,7 @@ def compare(
             autocompletion=relations,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
     """Tell from the weights whether B, or part of it, was derived from A.
@@ -153,7 +146,6 @@ def compare(
     # Imported here so that --help and mistakes on the command line cost no numpy.
     from cli.render.report import one_line, report
     from provenance.comparison import compare as compare_checkpoints
-    from provenance.evidence_folder import check_evidence_folder, write_evidence
     from provenance.result import Result
 
     delivery.check(Result)
@@ -163,6 +155,7 @@ def compare(
             result = compare_checkpoints(a, b, options, progress)
         else:
             from provenance.comparison import compare_recorded
+            from provenance.evidence_folder import check_evidence_folder
 
             check_evidence_folder(evidence)
             result, samples = compare_recorded(a, b, options, progress)
@@ -171,6 +164,8 @@ def compare(
 
             result = compare_with_third(result, (a, b, third), options, progress)
     if evidence is not None and samples is not None:
+        from provenance.evidence_folder import write_evidence
+
         write_evidence(evidence, result, samples)
     delivery.write_table(result)
     delivery.deliver(result, lambda view: report(result, view), one_line(result))

@@ -41,16 +41,9 @@ def decompose(
     sample_seed: Annotated[
         int, typer.Option("--sample-seed", metavar="S", help="Sample other positions than the public ones.")
     ] = 0,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget", metavar="SIZE", help="Fetch at most SIZE from the Hub, such as 200MB. [default: 500MB]"
-        ),
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    budget: arguments.Budget = None,
+    allow_download: arguments.AllowDownload = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was measured.")] = False,
 ) -> ExitCode:
     """Tell which merge of given parents M is: weights with 95 % intervals, method, residual, and the recipe.

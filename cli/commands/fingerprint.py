@@ -25,7 +25,7 @@ def fingerprint(
         typer.Option("--scan-grade", help="Sample three layers instead of ten: less certain, a fourth of the cost."),
     ] = False,
     variant: Annotated[str | None, typer.Option("--variant", metavar="NAME", help="Weight set to read.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
 ) -> ExitCode:
     """Write what others can be tested against without the weights: a file of about one megabyte.
 

@@ -38,7 +38,7 @@ def identify(
     language: Annotated[
         arguments.Language, typer.Option("--lang", help="Language of the page.")
     ] = arguments.Language.EN,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Everything that was found.")] = False,
 ) -> ExitCode:
     """Find the known models that a checkpoint comes from: by its architecture, and by the weights in a library."""

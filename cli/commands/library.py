@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.arguments import Quiet
 from cli.commands.delivery import Delivery
 from cli.exit_codes import ExitCode
 from cli.progress import progress_bar
@@ -23,7 +24,6 @@ Folder = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name, or the beginning of the content's digest.")]
 
 

@@ -82,9 +82,7 @@ def scan(
         int | None,
         typer.Option("--max-requests-per-minute", metavar="N", help="... in any minute, of all workers together."),
     ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Fetch from the Hub as much as it takes, whole files too.")
-    ] = False,
+    allow_download: arguments.AllowDownload = False,
     format_: Annotated[Format, typer.Option("--format", help="How the rows are shown.")] = Format.TABLE,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="No rows and no progress: the results file alone.")

@@ -28,7 +28,7 @@ def verify(
     language: Annotated[
         arguments.Language, typer.Option("--lang", help="Language of the report.")
     ] = arguments.Language.EN,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="One line, no progress.")] = False,
+    quiet: arguments.Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Lines that are equal, too.")] = False,
 ) -> ExitCode:
     """Compare again with the recorded options, and say line by line whether the saved result is what comes out.

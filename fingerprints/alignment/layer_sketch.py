@@ -16,8 +16,9 @@ from fingerprints.alignment.stacks import Stack, StackPair
 from fingerprints.anatomy import Part
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import CheckpointError
+from fingerprints.kernels import unit_rows
 from fingerprints.sampling import Half, Ints, units
-from fingerprints.values import widened
+from fingerprints.values import Floats32, widened
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
@@ -93,10 +94,11 @@ def written_cosines(part: Part, checkpoint: Checkpoint, dims: Ints) -> Floats | 
     taken = _taken(part, checkpoint, dims[order])
     if taken is None:
         return None
-    rows = np.empty_like(taken)
-    rows[order] = _unit(taken)
-    cosines: Floats = _centred((rows @ rows.T)[np.triu_indices(len(dims), k=1)][None, :])[0]
-    return cosines
+    rows, _ = unit_rows(taken)
+    cosines = np.empty((len(dims), len(dims)))
+    cosines[np.ix_(order, order)] = rows @ rows.T
+    upper: Floats = _centred(cosines[np.triu_indices(len(dims), k=1)][None, :])[0]
+    return upper
 
 
 def _entries(stack: Stack, checkpoint: Checkpoint, dims: Ints, seed: int) -> Sketches:
@@ -108,24 +110,19 @@ def _entries(stack: Stack, checkpoint: Checkpoint, dims: Ints, seed: int) -> Ske
                 rows = units(part.shape[0], ROWS, seed=seed, half=Half.SEARCH)
                 values = _taken(part, checkpoint, rows)
                 if values is not None:
-                    found.setdefault(key, {})[place] = _centred(values[:, dims[:COLUMNS]].reshape(1, -1))[0]
+                    entries = values[:, dims[:COLUMNS]].reshape(1, -1).astype(np.float64)
+                    found.setdefault(key, {})[place] = _centred(entries)[0]
     return found
 
 
-def _taken(part: Part, checkpoint: Checkpoint, rows: Ints) -> Floats | None:
+def _taken(part: Part, checkpoint: Checkpoint, rows: Ints) -> Floats32 | None:
     if not len(rows):
         return None
     try:
-        values = widened(checkpoint.take(part.name, rows)).astype(np.float64)
+        values = widened(checkpoint.take(part.name, rows))
     except CheckpointError:
         return None
     return values if np.isfinite(values).all() and values.any() else None
-
-
-def _unit(values: Floats) -> Floats:
-    norms = np.sqrt(np.square(values).sum(axis=-1, keepdims=True))
-    scaled: Floats = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0)
-    return scaled
 
 
 def _correlations(ours: Sketches, theirs: Sketches, depths: tuple[int, int]) -> Floats:
@@ -143,4 +140,4 @@ def _correlations(ours: Sketches, theirs: Sketches, depths: tuple[int, int]) -> 
 
 
 def _centred(vectors: Floats) -> Floats:
-    return _unit(vectors - vectors.mean(axis=1, keepdims=True))
+    return unit_rows(vectors - vectors.mean(axis=1, keepdims=True))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from fingerprints.alignment.axis_map import AxisMap
 from fingerprints.alignment.rows import take_in_order
-from fingerprints.alignment.vocabulary import LEAST, PROBE, Floats32, centred, promising
+from fingerprints.alignment.vocabulary import LEAST, Floats32, centred, promising
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.sampling import Half, Ints, units
@@ -23,6 +24,8 @@ LEAST_LOOKED_AT = 1024
 SEARCHED_BYTES = 1 << 28
 """Rows are searched for where both embeddings together are not larger."""
 SEARCHED_COSINES = 1_100_000_000
+MATCHES = 256
+"""In a probe of two equal tables."""
 RUN = 4096
 
 Floats = npt.NDArray[np.float64]
@@ -86,15 +89,19 @@ class TokenTables:
     def searched_columns(self, *, seed: int = 0) -> tuple[Floats32, Floats32] | None:
         """All rows of both sides in the dimensions that searches may see.
 
-        None where a probe of A's rows shows that hardly any would be found in B.
+        None where a few rows of both, among which equal tables have `MATCHES`, show that hardly any would be found.
         """
         columns = units(self.width, COLUMNS, seed=seed, half=Half.SEARCH)
-        pair = self.pairs[0]
-        rows = _columns(self.b, pair.b.name, columns)
-        probe = self.a.take(pair.a.name, units(self.units[0], PROBE, seed=seed))
-        if not promising(widened(np.ascontiguousarray(probe[:, columns])), rows):
+        names = ((self.a, self.pairs[0].a.name), (self.b, self.pairs[0].b.name))
+        longest = max(self.units)
+        few = [units(length, math.isqrt(MATCHES * longest), seed=seed) for length in self.units]
+        probes = [
+            widened(np.ascontiguousarray(side.take(name, rows)[:, columns]))
+            for (side, name), rows in zip(names, few, strict=True)
+        ]
+        if not promising(probes[0], probes[1], len(few[0]) * len(few[1]) / longest):
             return None
-        return _columns(self.a, pair.a.name, columns), rows
+        return _columns(*names[0], columns), _columns(*names[1], columns)
 
 
 def token_tables(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> TokenTables | None:

@@ -21,9 +21,8 @@ LEAST = 0.5
 """Cosine below which two rows are not taken for one token."""
 MARGIN = 0.2
 """What the best match must be ahead of the second."""
-PROBE = 512
 PROMISING = 0.1
-"""Share of the probe that must be found."""
+"""Of the matches in a probe of two equal tables, those that must be found."""
 BLOCK = 1 << 22
 """Cosines that are held at once."""
 
@@ -72,18 +71,17 @@ def match_rows(a: Floats32, b: Floats32) -> AxisMap:
     return _mapped(found[np.argsort(found[:, 0])], len(a), len(b))
 
 
-def promising(probe: Floats32, rows: Floats32) -> bool:
-    """Whether a probe of one side's rows finds its like in the other: matching all rows of strangers would be in vain.
+def promising(x: Floats32, y: Floats32, expected: float) -> bool:
+    """Whether a few rows of both sides match: matching all rows of strangers would be in vain.
 
     Parameters
     ----------
-    probe, rows : ndarray of float32, shapes (n, d) and (m, d)
-        A few rows of one side, and all of the other.
+    x, y : ndarray of float32, shapes (n, d) and (m, d)
+        A few rows of either side.
+    expected : float
+        Matches that equal tables would have in such a probe.
     """
-    equal = _equal_rows(probe, rows)
-    left = np.setdiff1d(np.arange(len(probe), dtype=np.int64), equal[:, 0])
-    found = len(equal) + len(_nearest(centred(probe)[left], centred(rows)))
-    return bool(found >= PROMISING * len(probe))
+    return len(match_rows(x, y).a) >= PROMISING * expected
 
 
 def centred(rows: Floats32) -> Floats32:

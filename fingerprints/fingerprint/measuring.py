@@ -10,7 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from fingerprints.anatomy import Anatomy, PartKind
-from fingerprints.axes import AxisPlan, Faces, TestAxis, plan_axes
+from fingerprints.axes import AxisPlan, TestAxis, plan_axes
 from fingerprints.contribution import Contribution
 from fingerprints.copies import CopyFinder
 from fingerprints.fingerprint.digests import equal_digests
@@ -18,9 +18,10 @@ from fingerprints.fingerprint.fingerprint import AxisPrint, Fingerprint, VectorP
 from fingerprints.groups import Groups, Untested
 from fingerprints.kernels import normal_ranks, similarity, spearman, unit_rows
 from fingerprints.measurement import Measurement, TensorMeasurement
-from fingerprints.ordering import Order, order_of_pair
+from fingerprints.ordering import Order
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.selection import NOT_SAMPLED
+from fingerprints.signals.residual_index import ranks_of_vectors
 from fingerprints.signals.tensor_digest import NOTHING, Equality
 
 Floats32 = npt.NDArray[np.float32]
@@ -196,23 +197,5 @@ def _of_axis(pair: Pair, test: TestAxis, x: AxisPrint, y: AxisPrint) -> Iterator
 def _of_vectors(pair: Pair, a: Fingerprint, b: Fingerprint) -> Iterator[Contribution]:
     """Ranks of a gain or bias along the residual stream, to be stacked with others."""
     vectors = _vectors(pair, a, b)
-    if vectors is None or pair.a.axes != ("residual",) or pair.b.axes != ("residual",):
-        return
-    x, y = (vector.values for vector in vectors)
-    yield Contribution(
-        signal="residual_index",
-        axis=TestAxis(
-            axis=0,
-            group=f"{pair.a.tower or 'model'}: residual stream",
-            kind="residual",
-            family=pair.a.tower,
-            units_a=pair.a.shape[0],
-            units_b=pair.b.shape[0],
-            faces=Faces.SHARED,
-            layer=pair.a.layer,
-        ),
-        part=pair.a,
-        positions=vectors[0].positions,
-        order=order_of_pair(x[:, None], y[:, None], vectors[0].positions),
-        columns=(normal_ranks(x), normal_ranks(y)),
-    )
+    if vectors is not None and pair.a.axes == pair.b.axes == ("residual",):
+        yield ranks_of_vectors(pair, vectors[0].positions, vectors[0].values, vectors[1].values)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from fingerprints.checkpoint import Array, Checkpoint, Origin, TensorInfo
 from fingerprints.errors import UnreadableTensor
 from fingerprints.fingerprint.file import FORMAT, decode, is_fingerprint
 from fingerprints.fingerprint.fingerprint import Fingerprint
+from fingerprints.readers.closing import Closing
 from fingerprints.readers.quoting import quoted
 
 
@@ -35,7 +35,7 @@ def open_model(path: str | Path, *, variant: str | None = None) -> Checkpoint:
         return FingerprintCheckpoint(decode(opened), opened.origin)
 
 
-class FingerprintCheckpoint:
+class FingerprintCheckpoint(Closing):
     """What is left of a checkpoint: its headers, and `fingerprint`.
 
     Parameters
@@ -99,11 +99,3 @@ class FingerprintCheckpoint:
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -131,14 +131,17 @@ def index_statistics(c: Floats, strata: Ints | None = None, *, seed: int = 0) ->
         m = len(part)
         diagonal = np.diagonal(part)
         diagonals.append(diagonal)
-        excess += float(diagonal.sum()) - float(part.sum()) / m
-        centred = part - part.mean(axis=0)[None, :] - part.mean(axis=1)[:, None] + part.mean()
-        variance += float(np.einsum("ij,ij->", centred, centred)) / (m - 1)
-        for sign, sums in clipped.items():
-            positive = np.maximum(sign * part, 0.0)
-            expected = float(positive.sum()) / m
-            sums[0] += float(np.trace(positive)) - expected
-            sums[1] += expected
+        columns, rows = part.mean(axis=0), part.mean(axis=1)
+        mean = float(rows.mean())
+        excess += float(diagonal.sum()) - mean * m
+        centred = part - columns
+        centred -= (rows - mean)[:, None]
+        flat = centred.ravel()
+        variance += float(flat @ flat) / (m - 1)
+        above = float(np.maximum(part, 0.0).sum())
+        for sign, total in ((1, above), (-1, above - mean * m * m)):
+            clipped[sign][0] += float(np.maximum(sign * diagonal, 0.0).sum()) - total / m
+            clipped[sign][1] += total / m
         hits += int(np.count_nonzero(part.argmax(axis=1) == np.arange(m)))
         floor -= math.lgamma(m + 1) / LOG10
     sigma = math.sqrt(variance)

@@ -29,16 +29,17 @@ def unit_rows(features: npt.NDArray[Any]) -> tuple[Floats, Mask]:
     valid : ndarray of bool, shape (m,)
         False where the row is zero or holds a non-finite value.
     """
-    if features.dtype.kind != "f":
-        features = features.astype(np.float64)
-    peak = np.max(np.abs(features), axis=1, initial=0)
-    valid = np.isfinite(peak) & (peak > 0)
     rows = np.array(features, dtype=np.float64)
-    rows[~valid] = 0.0
-    if features.dtype.itemsize > SQUARES_FIT:
-        np.divide(rows, peak[:, None], out=rows, where=valid[:, None])
+    if features.dtype.kind != "f" or features.dtype.itemsize > SQUARES_FIT:
+        peak = np.max(np.abs(rows), axis=1, initial=0)
+        rows /= np.where(np.isfinite(peak) & (peak > 0), peak, 1.0)[:, None]
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    np.divide(rows, norms[:, None], out=rows, where=valid[:, None])
+    valid = np.isfinite(norms) & (norms > 0)
+    if valid.all():
+        rows /= norms[:, None]
+    else:
+        rows[~valid] = 0.0
+        np.divide(rows, norms[:, None], out=rows, where=valid[:, None])
     return rows, valid
 
 

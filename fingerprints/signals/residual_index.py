@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fingerprints.axes import Faces, TestAxis
 from fingerprints.contribution import Contribution, part_similarity, shares_zero_mask
 from fingerprints.kernels import normal_ranks
 from fingerprints.ordering import order_of_pair
 from fingerprints.pairing import Pair
-from fingerprints.samples import PairSample, SampleSettings, axis_features
+from fingerprints.samples import Floats32, PairSample, SampleSettings, axis_features
 from fingerprints.sampling import units
 from fingerprints.signals.protocol import SignalContext, method_string
 from fingerprints.values import Array, widened
@@ -67,22 +68,37 @@ class ResidualIndex:
         x, y = widened(a)[positions], widened(b)[positions]
         if len(positions) == 0 or not (np.isfinite(x).all() and np.isfinite(y).all()):
             return
-        axis = TestAxis(
-            axis=0,
-            group=f"{pair.a.tower or 'model'}: residual stream",
-            kind="residual",
-            family=pair.a.tower,
-            units_a=pair.a.shape[0],
-            units_b=pair.b.shape[0],
-            faces=Faces.SHARED,
-            layer=pair.a.layer,
-            exact="residual" not in pair.matched,
-        )
-        yield Contribution(
-            signal=self.name,
-            axis=axis,
-            part=pair.a,
-            positions=positions,
-            order=order_of_pair(x[:, None], y[:, None], positions),
-            columns=(normal_ranks(x), normal_ranks(y)),
-        )
+        yield ranks_of_vectors(pair, positions, x, y)
+
+
+def ranks_of_vectors(pair: Pair, positions: npt.NDArray[np.int64], x: Floats32, y: Floats32) -> Contribution:
+    """What a gain or bias along the residual stream tells: ranks, to be stacked with those of others.
+
+    Parameters
+    ----------
+    pair : Pair
+        Two vectors with one entry a residual dimension.
+    positions : ndarray of int64, shape (units,)
+        The dimensions that were looked at.
+    x, y : ndarray of float32, shape (units,)
+        A's and B's entries there.
+    """
+    axis = TestAxis(
+        axis=0,
+        group=f"{pair.a.tower or 'model'}: residual stream",
+        kind="residual",
+        family=pair.a.tower,
+        units_a=pair.a.shape[0],
+        units_b=pair.b.shape[0],
+        faces=Faces.SHARED,
+        layer=pair.a.layer,
+        exact="residual" not in pair.matched,
+    )
+    return Contribution(
+        signal=ResidualIndex.name,
+        axis=axis,
+        part=pair.a,
+        positions=positions,
+        order=order_of_pair(x[:, None], y[:, None], positions),
+        columns=(normal_ranks(x), normal_ranks(y)),
+    )

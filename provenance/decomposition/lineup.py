@@ -13,6 +13,7 @@ from fingerprints.errors import UsageError
 from fingerprints.layouts import harmonised
 from fingerprints.pairing import pair_parts
 from fingerprints.templates import SLOT
+from provenance.magnitudes import counted
 from provenance.observation import Side
 from provenance.side import look_at
 from provenance.thresholds import thresholds
@@ -171,9 +172,9 @@ def line_up(model: Checkpoint, others: Sequence[Checkpoint], labels: Sequence[st
         if not fits
     ]
     notes += cut
-    notes += [f"{_listed(names)} left out: {reason}" for reason, names in sorted(left.items())]
+    notes += [f"{counted(names)} left out: {reason}" for reason, names in sorted(left.items())]
     if side.inventory.unreadable:
-        notes.append(f"{_listed(list(side.inventory.unreadable))} left out: cannot be read")
+        notes.append(f"{counted(list(side.inventory.unreadable))} left out: cannot be read")
     return Lineup(
         model=model,
         others=tuple(sides),
@@ -202,7 +203,3 @@ def _rows(part: Part, others: Sequence[Part]) -> int:
     if len(lengths) > 1 and not any(each.axes[:1] == ("vocabulary",) for each in (part, *others)):
         return 0
     return min(lengths)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

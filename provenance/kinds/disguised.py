@@ -19,6 +19,7 @@ from provenance.judgement import Judgement
 from provenance.kinds.depth import layer_map
 from provenance.observation import Observation
 from provenance.result import Kind, Relation, rounded
+from provenance.trivial_changes import scaled_tensors, shifted_tensors
 
 MOST_LISTED = 100_000
 """Units up to which permutations are listed."""
@@ -159,12 +160,12 @@ SCALED = 0.05
 
 def _of_sizes(observed: Observation) -> Iterator[dict[str, Any]]:
     """A residual stream of another size: its writers differ by one factor. A head with one vector in all rows."""
-    parts = [observed.pair_of[name].a for name in observed.scaled_tensors]
+    parts = [observed.pair_of[name].a for name in scaled_tensors(observed)]
     writers = [part.info.size for part in parts if part.role in WRITERS]
     every = [item.pair.a.info.size for item in observed.measured.values() if item.pair.a.role in WRITERS]
     if writers and sum(writers) > 0.5 * sum(every):
         yield {"what": "residual stream scaled"}
-    if any(observed.pair_of[name].a.role == "output" for name in observed.shifted_tensors):
+    if any(observed.pair_of[name].a.role == "output" for name in shifted_tensors(observed)):
         yield {"what": "head shifted"}
 
 

@@ -5,23 +5,13 @@ Claimed for derived pairs whose change is of full rank; which of the two is a ma
 
 from __future__ import annotations
 
-from fingerprints.measurement import TensorMeasurement
-from fingerprints.values import PRECISION
 from provenance.judgement import Judgement
 from provenance.kinds.quantised import ARITHMETIC, explains
 from provenance.observation import Observation, weighted_median
-from provenance.operations import Operation, adapter_rank, explained, share
+from provenance.operations import Operation, adapter_rank, explained, share, stored_rounding
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds
-
-
-def _rounding(item: TensorMeasurement, observed: Observation) -> float:
-    """Relative change that rounding to the stored types leaves where values were turned or scaled between."""
-    stored = [
-        side.anatomy.parts[part.name].info.dtype if part.name in side.anatomy.parts else part.info.dtype
-        for part, side in ((item.pair.a, observed.a), (item.pair.b, observed.b))
-    ]
-    return sum(float(2.0 ** -PRECISION.get(dtype, 24)) for dtype in stored) + ARITHMETIC
+from provenance.trivial_changes import trivially_changed
 
 
 def find(observed: Observation, judgement: Judgement) -> Kind | None:
@@ -29,14 +19,15 @@ def find(observed: Observation, judgement: Judgement) -> Kind | None:
     limits = thresholds()
     towers = observed.alignment.towers if observed.alignment is not None else ()
     recomputed = observed.undone is not None or any(units.factors for tower in towers for units in tower.units)
+    trivial = trivially_changed(observed)
     changed = [
         item
         for name, item in sorted(observed.measured.items())
         if name in observed.dependent_tensors
         and name not in observed.equal_tensors
-        and name not in observed.scaled_tensors | observed.shifted_tensors
+        and name not in trivial
         and not explains(item.pair, item.relative_change)
-        and not (recomputed and item.relative_change <= _rounding(item, observed))
+        and not (recomputed and item.relative_change <= stored_rounding(item.pair, observed) + ARITHMETIC)
     ]
     effect = judgement.strength.effect
     if judgement.ruling.relation is not Relation.DERIVED or not changed or effect is None:

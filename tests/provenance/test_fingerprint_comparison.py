@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from fingerprints.errors import UsageError
+from fingerprints.fingerprint import Grade
 from provenance.comparison import compare
 from provenance.decomposition.decompose import decompose
+from provenance.fingerprint_comparison import sure_median
 from provenance.fingerprinting import fingerprint
 from provenance.inspection import inspect
 from provenance.options import Options
@@ -22,9 +28,9 @@ EXAMPLES = ROOT / "examples"
 RELATED = {Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN}
 
 
-def taken(folder: Path, model: Path, *, whole: bool | None = None) -> Path:
+def taken(folder: Path, model: Path, *, whole: bool | None = None, grade: Grade = Grade.FULL) -> Path:
     target = folder / f"{model.name}.safetensors"
-    target.write_bytes(fingerprint(model, whole=whole)[0])
+    target.write_bytes(fingerprint(model, whole=whole, grade=grade)[0])
     return target
 
 
@@ -88,6 +94,48 @@ def test_a_permuted_copy_is_not_called_independent(tmp_path: Path, prints: dict[
     found = compare(prints["llama-0"], copy).verdict
     assert found.relation is Relation.INCONCLUSIVE
     assert "compare the checkpoints" in found.summary
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+def test_a_permuted_relative_of_which_nothing_but_the_start_is_shared_is_left_open(
+    grade: Grade, tmp_path: Path
+) -> None:
+    copy = permuted(BASES / "llama-0", tmp_path / "copy")
+    a, b = taken(tmp_path, BASES / "llama-0-other", grade=grade), taken(tmp_path, copy, grade=grade)
+    found = compare(a, b).verdict
+    assert found.relation is Relation.INCONCLUSIVE
+    assert "look like units of other numbers" in found.summary
+
+
+def test_few_gains_that_agree_do_not_make_models_that_began_alike_derived(tmp_path: Path) -> None:
+    tensors = load_file(BASES / "bert-0" / "model.safetensors")
+    kept = {name: value for name, value in tensors.items() if not re.search(r"layer\.[23]\.", name)}
+    assert len(kept) < len(tensors)
+    a, short = BASES / "bert-0-other", write_values(tmp_path / "short", kept)
+    found = compare(taken(tmp_path, a, grade=Grade.SCAN), taken(tmp_path, short, grade=Grade.SCAN)).verdict
+    assert found.relation is compare(a, short).verdict.relation is Relation.COMMON_ORIGIN
+
+
+@given(st.lists(st.floats(-1, 1), max_size=60), st.randoms())
+def test_the_sure_median_does_not_depend_on_order_and_is_one_of_the_lower_half(
+    values: list[float], random: Random
+) -> None:
+    found = sure_median(values)
+    mixed = random.sample(values, len(values))
+    assert sure_median(mixed) == found
+    if not values:
+        assert found is None
+    elif len(values) < 5:
+        assert found == -1.0
+    else:
+        assert found is not None
+        assert found <= sorted(values)[(len(values) - 1) // 2] + 1e-6
+
+
+def test_the_sure_median_is_too_large_as_rarely_as_it_should_be() -> None:
+    drawn = np.random.default_rng(0).random((2000, 24))
+    bounds = [sure_median(list(map(float, row))) for row in drawn]
+    assert 0 < np.mean([bound is not None and bound > 0.5 for bound in bounds]) <= 0.05
 
 
 def test_what_fingerprints_cannot_tell_is_listed_and_options_for_it_are_refused(prints: dict[str, Path]) -> None:

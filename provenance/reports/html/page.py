@@ -12,15 +12,17 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from provenance.escaping import NAME_LIMIT, PROSE_LIMIT, visible
 from provenance.messages import Messages
 from provenance.reports import numbers
 from provenance.reports.values import spelled
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _FOLDER = "reports/html/templates"
 
@@ -41,6 +43,8 @@ def render_page(template: str, say: Messages, **context: Any) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # deferred: other formats go without
+
     environment = Environment(
         loader=PackageLoader("provenance", _FOLDER),
         autoescape=True,

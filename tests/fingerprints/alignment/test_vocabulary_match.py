@@ -168,3 +168,24 @@ def test_large_tables_are_looked_at_in_part() -> None:
     found = matched(a, b)
     assert found.added == 64
     assert max(len(rows) for _, rows in (*a.taken, *b.taken)) < 3000
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_a_probe_tells_whether_moved_rows_are_worth_a_search(share: float) -> None:
+    """20,000 rows, of which a share came from the other table in an order of their own."""
+    rows = 20_000
+    a, other = checkpoint(rows=rows), checkpoint(seed=1, rows=rows)
+    kept = np.random.default_rng(4).permutation(rows)[: int(share * rows)]
+    b = checkpoint(seed=2, rows=rows)
+    for name in TABLES:
+        b.arrays[name] = np.concatenate([a.arrays[name][kept], other.arrays[name]])[:rows]
+    found = matched(a, b)
+    assert found.basis is MapBasis.CONTENT
+    assert found.kept == len(kept)
+
+
+def test_tables_of_strangers_are_read_in_part() -> None:
+    rows = 20_000
+    a, b = checkpoint(rows=rows), checkpoint(seed=1, rows=rows)
+    assert matched(a, b).basis is MapBasis.POSITION
+    assert max(sum(len(each) for name, each in side.taken if name == TABLES[0]) for side in (a, b)) < rows / 4
