@@ -37,11 +37,11 @@ class ChargedError(Exception):
 
 @contextmanager
 def charged(hub: Hub) -> Iterator[None]:
-    """Use a Hub for one target, and have failures, whatever they are, say what was had of it."""
+    """Use a Hub for one target, and have failures say what was had of it."""
     with hub:
         try:
             yield
-        except Exception as error:
+        except (AuditError, OSError) as error:
             raise ChargedError(hub) from error
 
 
