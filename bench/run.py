@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 
@@ -22,12 +23,14 @@ PARTS: dict[str, Callable[[], Outcome]] = {
     "speed": speed.run,
     "full-speed": full_speed.run,
     "peer-speed": peer_speed.run,
-    "scan": scan.run,
+    "scan": partial(scan.run, scan.survival),
+    "scan-rates": partial(scan.run, scan.rates),
+    "scan-cost": partial(scan.run, scan.cost),
     "tree": tree.run,
     "hub": hub.run,
     "hub-cost": hub_cost.run,
 }
-ONLY_BY_NAME = ("peer-speed", "scan", "tree", "hub", "hub-cost")
+ONLY_BY_NAME = ("peer-speed", "scan", "scan-rates", "scan-cost", "tree", "hub", "hub-cost")
 """Parts that install much, or take long."""
 
 WIDTH = 140

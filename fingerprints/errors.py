@@ -38,7 +38,7 @@ class Unavailable(AuditError):
     Attributes
     ----------
     cause : str
-        `gated`, `missing`, `rate-limited`, or `unreachable` for anything else.
+        `gated`, `missing`, `rate-limited`, `over-budget`, or `unreachable` for anything else.
     """
 
     def __init__(self, message: str, *, hint: str = "", cause: str = "unreachable") -> None:

@@ -58,7 +58,7 @@ def scan(
         typer.Option("--retry", metavar="CATEGORY[,...]", help="Errors to try again; some always are."),
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh/--resume", help="Do again what changed, or only what is open. [default: resume]")
+        bool, typer.Option("--refresh/--resume", help="Do again what changed, or only what is open.")
     ] = False,
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="End with exit code 1 when a row breaks a rule.")
@@ -93,8 +93,8 @@ def scan(
     Stopped at any moment, it goes on where it was when it is started again. A target that cannot be read is a row
     with an error, and never stops the others.
 
-    Exit code: 0 when every target has a row, whatever it says; 1 when a row breaks a rule of --policy; 2 when the scan
-    could not run.
+    Exit code: 0 when every target has a row, whatever it says, or what may be fetched is spent and the others are
+    pending; 1 when a row breaks a rule of --policy; 2 when the scan could not run.
     """
     options = Options(
         rows=None if rows is None else arguments.at_least("--rows", rows, arguments.MIN_ROWS),

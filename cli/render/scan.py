@@ -12,6 +12,7 @@ from cli.render.view import View, heading
 from provenance.scan.policy import Violation
 from provenance.scan.row import Row, State
 
+NO_RELATIVE = "no relative"
 COLUMNS = ("target", "relation", "base", "kinds", "claim", "log10 p", "error")
 
 
@@ -21,7 +22,7 @@ def scan_report(rows: Sequence[Row], view: View) -> list[RenderableType]:
     for row in rows:
         table.add_row(
             view.name(row.target),
-            view.name(row.relation or row.state),
+            view.name(_answer(row)),
             view.name(row.base or ""),
             view.name(", ".join(row.kinds)),
             view.name(row.claim or ""),
@@ -39,6 +40,13 @@ def violations_report(violations: Sequence[Violation], view: View) -> list[Rende
     return [heading("Policy", f"{len({each.target for each in violations})} targets break it"), table]
 
 
+def _answer(row: Row) -> str:
+    """The relation; where an index brought up no relative there is none."""
+    if row.state is not State.DONE:
+        return str(row.state)
+    return row.relation or NO_RELATIVE
+
+
 def _errors(rows: Sequence[Row], view: View) -> list[RenderableType]:
     failed = [row for row in rows if row.state is State.ERROR]
     if not failed:
@@ -50,7 +58,7 @@ def _errors(rows: Sequence[Row], view: View) -> list[RenderableType]:
 
 
 def _sum(rows: Sequence[Row]) -> str:
-    found = Counter(str(row.relation) for row in rows if row.state is State.DONE)
+    found = Counter(_answer(row) for row in rows if row.state is State.DONE)
     found += Counter(f"error ({row.error})" for row in rows if row.state is State.ERROR)
     found += Counter("pending" for row in rows if row.state is State.PENDING)
     read = sum(row.bytes_read for row in rows)

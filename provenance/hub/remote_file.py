@@ -104,6 +104,12 @@ class RemoteFile:
         except AuditError as error:
             fault = error
             raise
+        except OSError as error:
+            fault = Unavailable(
+                f"what comes of {quoted(str(self.place))} cannot be kept: {error.strerror or error}",
+                hint="check the disk that temporary files lie on",
+            )
+            raise fault from error
         finally:
             if fault is not None:
                 with self._changed:

@@ -16,7 +16,7 @@ from fingerprints.readers.mount import add_mount, remove_mount
 from provenance.hub.cached import snapshot_of
 from provenance.hub.client import Client
 from provenance.hub.downloaded import Downloaded
-from provenance.hub.listing import read_commit, read_listing
+from provenance.hub.listing import Listing, read_commit, read_listing
 from provenance.hub.pace import Pace
 from provenance.hub.patience import Patience
 from provenance.hub.query import HubQuery, find_models
@@ -51,15 +51,27 @@ class Repositories:
         self._opened = opened
         self._whole = whole
 
-    def place(self, reference: HubReference) -> Path:
-        """Return the folder that a repository now lies in.
+    def place(self, reference: HubReference, listing: Listing | None = None) -> Path:
+        """Return the folder that a repository now lies in; at the commit of its `listing`, if that is known already.
 
         Raises
         ------
         Unavailable
             When it cannot be had.
         """
-        return self._downloaded(reference) if constants.is_offline_mode() else self._mounted(reference)
+        if constants.is_offline_mode():
+            return self._downloaded(reference)
+        return self._mounted(reference, listing or read_listing(reference, self._client))
+
+    def listing(self, reference: HubReference) -> Listing | None:
+        """Return what a repository holds; None offline.
+
+        Raises
+        ------
+        Unavailable
+            When it cannot be had.
+        """
+        return None if constants.is_offline_mode() else read_listing(reference, self._client)
 
     def models(self, query: HubQuery) -> Iterator[str]:
         """Yield the names of all models that fit.
@@ -90,8 +102,7 @@ class Repositories:
         self._opened.callback(remove_mount, mount)
         return folder
 
-    def _mounted(self, reference: HubReference) -> Path:
-        listing = read_listing(reference, self._client)
+    def _mounted(self, reference: HubReference, listing: Listing) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="provenance-")).resolve()
         self._opened.callback(shutil.rmtree, folder, ignore_errors=True)
         pool = self._opened.enter_context(ThreadPoolExecutor(_SIDE_BY_SIDE))

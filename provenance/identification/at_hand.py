@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fingerprints.anatomy import Anatomy
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.errors import AuditError
+from fingerprints.errors import AuditError, CheckpointError, OverBudget, UsageError
 from provenance.comparison import compare
 from provenance.fingerprint_comparison import RELATED, Printed
 from provenance.identification.layouts import CLOSE, layout_of
@@ -60,7 +60,8 @@ class AtHand:
         self._progress.stage(f"reading {entry.name}")
         try:
             result = compare(place, self._checkpoint.origin.path, self._options)
-        except AuditError as error:
+        except (CheckpointError, UsageError, OverBudget) as error:
+            # What a network does by chance is no finding: `Unavailable` is for those who ask.
             self.not_measured.append(NotMeasured(signal="weights", subject=entry.name, reason=error.message))
             return None
         self.known.add(entry.content)

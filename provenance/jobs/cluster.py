@@ -56,11 +56,26 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """Threads of all workers; one where there are none now: that piece of work waits for them."""
+        """Threads of all workers; one where there are none now: that piece of work waits for them.
+
+        Raises
+        ------
+        UsageError
+            When the scheduler is gone.
+        """
         if time.monotonic() - self._counted > FRESH:
-            self._size = max(sum(self.client.nthreads().values()), 1)
+            try:
+                threads = self.client.nthreads()
+            except OSError as error:
+                raise self._gone() from error
+            self._size = max(sum(threads.values()), 1)
             self._counted = time.monotonic()
         return self._size
+
+    @property
+    def expendable(self) -> bool:
+        """Workers are started again by their nannies, and their work is run by others."""
+        return True
 
     def executor(self) -> Executor:
         """The client's executor."""
@@ -85,13 +100,16 @@ class Cluster:
         from distributed import KilledWorker
 
         if isinstance(error, CancelledError):
-            raise UsageError(
-                f"the scheduler at {quoted(self.address)} is gone",
-                hint="start it, and this scan again: it goes on where it was",
-            )
+            raise self._gone()
         if isinstance(error, KilledWorker):
             return Failure(target=target, category=Category.CRASHED, message="the workers' processes died over it")
         return failure_of(target, error)
+
+    def _gone(self) -> UsageError:
+        return UsageError(
+            f"the scheduler at {quoted(self.address)} is gone",
+            hint="start it, and this scan again: it goes on where it was",
+        )
 
 
 def check_address(address: str) -> None:

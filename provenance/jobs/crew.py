@@ -16,6 +16,11 @@ class Crew(Protocol):
         """Pieces of work that are under way at once; may change as workers come and go."""
         ...
 
+    @property
+    def expendable(self) -> bool:
+        """Whether a worker's process may be ended where nothing else ends its work."""
+        ...
+
     def executor(self) -> Executor:
         """Where work is submitted: opened when it is first asked for, and after it was let go."""
         ...

@@ -118,7 +118,7 @@ class Engine:
 
     def _submitted(self, task: Task, name: str, given: Any) -> Future[Any]:
         self._busy = True
-        return self._crew.executor().submit(attempt, task.work, name, given, task.limit)
+        return self._crew.executor().submit(attempt, task.work, name, given, task.limit, self._crew.expendable)
 
     def _outcome(self, future: Future[Any], name: str) -> Any:
         """What came of a piece of work; a pool that is broken is an exception here, too."""

@@ -35,6 +35,11 @@ class Local:
         """How many there are."""
         return self._size
 
+    @property
+    def expendable(self) -> bool:
+        """Processes are; threads are those of the scan."""
+        return self._workers is Workers.PROCESSES
+
     def executor(self) -> Executor:
         """The pool."""
         if self._executor is None:

@@ -18,6 +18,7 @@ import numpy as np
 from fingerprints.errors import AuditError, CorruptCheckpoint
 from fingerprints.fingerprint.retrieval import BUCKETS, MARKS, SKETCHES, Retrieval, RetrievalTable
 from provenance.library.entry import Entry
+from provenance.library.files import Files
 
 SCHEMA = 1
 PATIENCE = 30.0
@@ -34,6 +35,13 @@ CREATE TABLE IF NOT EXISTS names (
 CREATE INDEX IF NOT EXISTS names_by_content ON names (content);
 CREATE INDEX IF NOT EXISTS entries_by_shapes ON entries (shapes);
 """
+_FILES = """
+CREATE TABLE IF NOT EXISTS files (
+    content TEXT PRIMARY KEY REFERENCES entries (content) ON DELETE CASCADE,
+    digests TEXT NOT NULL, setting TEXT NOT NULL
+) WITHOUT ROWID
+"""
+"""Made when it is first needed: libraries from before it have none, and those that are only read get none."""
 _HINT = "`provenance library verify` says what is wrong; copies of the folder made while nothing writes are whole"
 
 
@@ -121,6 +129,24 @@ class Database:
                     " content = excluded.content, source = excluded.source",
                     (name, entry.content, source),
                 )
+
+    def put_files(self, content: str, files: Files) -> None:
+        """Write which files the weights of an entry lie in."""
+        with self._writing():
+            self._connection.execute(_FILES)
+            self._connection.execute(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (content, json.dumps(files.digests), files.setting)
+            )
+
+    def files(self) -> list[tuple[str, Files]]:
+        """Contents whose files are known, with these."""
+        with self._told():
+            if not self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'files'").fetchone():
+                return []
+            rows = self._connection.execute("SELECT content, digests, setting FROM files ORDER BY content").fetchall()
+        return [
+            (content, Files(digests=tuple(json.loads(digests)), setting=setting)) for content, digests, setting in rows
+        ]
 
     def drop_name(self, name: str) -> bool:
         """Delete a name; whether there was one."""

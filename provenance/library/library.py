@@ -17,6 +17,7 @@ from provenance.fingerprint_comparison import Printed, printed, reference_of
 from provenance.fingerprinting import fingerprint_of
 from provenance.library.database import Database
 from provenance.library.entry import Entry
+from provenance.library.files import KnownFiles, files_of
 from provenance.options import Progress
 from provenance.writing import write_atomically
 
@@ -95,7 +96,11 @@ class Library:
         progress : Progress, optional
             Told how far it is.
         """
-        return self.add(fingerprint_of(checkpoint, progress=progress), details)
+        entry = self.add(fingerprint_of(checkpoint, progress=progress), details)
+        files = files_of(checkpoint)
+        if files is not None:
+            self.database.put_files(entry.content, files)
+        return entry
 
     def add(self, fingerprint: Fingerprint, details: Entry) -> Entry:
         """Write the file, then the row. A content that is there already gets further names."""
@@ -182,6 +187,10 @@ class Library:
     def table(self) -> tuple[tuple[str, ...], RetrievalTable]:
         """Contents and retrieval features of all entries."""
         return self.database.table()
+
+    def known_files(self) -> KnownFiles:
+        """Entries by the files that their weights lie in, as far as those are known."""
+        return KnownFiles(self.database.files())
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Compare rows with files, and files with their contents.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fingerprints.errors import NotACheckpoint, UnsupportedFormat
 from fingerprints.fingerprint import open_model
@@ -14,6 +15,7 @@ from fingerprints.readers.mount import revision_of
 from provenance.hub import Hub
 from provenance.hub.patience import OF_SCANS
 from provenance.jobs.failure import charged
+from provenance.library.files import Files, files_of
 from provenance.options import Options
 from provenance.result import Direction, rounded
 from provenance.scan.claim import check_claim
@@ -28,6 +30,9 @@ from provenance.scan.row import Row, State
 from provenance.scan.shelf import Shelf
 from provenance.scan.shipment import Shipped
 from provenance.scan.stamp import stamp_of
+
+if TYPE_CHECKING:
+    from provenance.hub.listing import Listing
 
 _DIRECTIONS: Final = {
     Direction.A_TO_B: "base_to_target",
@@ -47,13 +52,35 @@ class Examination:
     options: Options
 
 
-def examine(asked: tuple[str, Grant], how: Examination) -> Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One target, and what is known of it already.
+
+    Attributes
+    ----------
+    target : str
+        As given.
+    grant : Grant
+        What it may fetch.
+    listing : Listing or None
+        Of its repository, at the commit at which it is read.
+    same_files : mapping
+        Contents of the library whose files the repository lists.
+    """
+
+    target: str
+    grant: Grant
+    listing: Listing | None = None
+    same_files: Mapping[str, Files] = field(default_factory=dict)
+
+
+def examine(asked: Asked, how: Examination) -> Row:
     """Look for a target in the library, and compare its claims with what that shows.
 
     Parameters
     ----------
-    asked : tuple of str and Grant
-        The target, and what it may fetch.
+    asked : Asked
+        The target.
     how : Examination
         Everything that is the same for all targets.
 
@@ -63,27 +90,27 @@ def examine(asked: tuple[str, Grant], how: Examination) -> Row:
         When the target cannot be used.
     """
     started = time.monotonic()
-    target, grant = asked
-    options = how.options
+    target, grant, options = asked.target, asked.grant, how.options
     hub = Hub(
-        budget=options.budget if grant.nbytes is None else grant.nbytes,
+        budget=options.budget,
         allow_download=options.allow_download,
         patience=OF_SCANS,
         requests=grant.requests,
+        nbytes=grant.nbytes,
         per_minute=grant.per_minute,
     )
-    with charged(lambda: (hub.traffic.requests, hub.traffic.bytes_fetched)), hub:
-        place = hub.locate(target)
+    with charged(hub):
+        place = hub.locate(target, asked.listing)
         revision = revision_of(Path(place))
         # Taken first: content that changes while it is read must look changed to the next `--refresh`.
         stamp = revision or stamp_of(Path(place))
-        declared = _declaration(place)
+        declared, same = _opened(place, asked.same_files)
         if isinstance(how.library, References):
             relatives = compared_relatives(place, how.library, options)
             strangers = relatives.strangers(declared.bases)
         else:
             with Shelf(how.library.place if isinstance(how.library, Shipped) else how.library) as library:
-                relatives = indexed_relatives(place, library, options)
+                relatives = indexed_relatives(place, library, options, same)
                 strangers = relatives.strangers(declared.bases)
         read = relatives.bytes_read if revision is None else hub.traffic.bytes_fetched
     row = Row(
@@ -102,11 +129,16 @@ def examine(asked: tuple[str, Grant], how: Examination) -> Row:
     return replace(row, seconds=rounded(time.monotonic() - started))
 
 
-def _declaration(place: str | Path) -> Declaration:
-    """What the target says of itself; found out now, while a repository has a place: whether it holds a model."""
+def _opened(place: str | Path, same_files: Mapping[str, Files]) -> tuple[Declaration, str | None]:
+    """What the target says of itself, and the content of the library that lies in the same files, if one does.
+
+    Found out now, while a repository has a place: whether it holds a model.
+    """
     try:
         with open_model(place) as checkpoint:
-            return read_declaration(checkpoint.origin)
+            files = files_of(checkpoint) if same_files else None
+            same = next((content for content, known in same_files.items() if known == files), None)
+            return read_declaration(checkpoint.origin), same
     except NotACheckpoint as error:
         if not os.path.lexists(place):
             raise

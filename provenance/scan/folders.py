@@ -10,7 +10,7 @@ from fingerprints.adapters.joined import PARTS
 
 DEEPEST: Final = 3
 """Levels below the given folder that are looked at: `org/name`, and one around them."""
-_WEIGHTS: Final = (
+WEIGHTS: Final = (
     ".safetensors",
     ".bin",
     ".pt",
@@ -43,7 +43,7 @@ def _below(folder: Path, depth: int) -> list[Path]:
     entries = sorted(folder.iterdir())
     folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     files = [entry for entry in entries if not entry.is_dir()]
-    weights = [file for file in files if file.name.lower().endswith(_WEIGHTS)]
+    weights = [file for file in files if file.name.lower().endswith(WEIGHTS)]
     own = any(file.name in _OWN for file in files)
     if own or not folders or depth >= DEEPEST or any(each.name in PARTS for each in folders):
         several = len(weights) > 1 and all(each.name.lower().endswith(_WHOLE) for each in weights)

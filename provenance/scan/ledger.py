@@ -8,17 +8,22 @@ stays decided. The writer's lock belongs to the process, and goes when it does.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from fingerprints.errors import UsageError
+from fingerprints.readers.quoting import quoted
+from provenance.hub.listing import listing_of_json, listing_to_json
 from provenance.jobs.category import Category
 from provenance.scan.encoding import decode_row, encode_row
 from provenance.scan.row import Row, State
+from provenance.scan.survey import Survey
 from provenance.writing import check_destination
 
 APPLICATION: Final = 0x50524F56
@@ -38,6 +43,12 @@ CREATE TABLE targets (
 );
 CREATE INDEX by_state ON targets (state, attempts, position);
 """
+_SURVEYS: Final = """
+CREATE TABLE IF NOT EXISTS surveys (
+    target TEXT PRIMARY KEY, nbytes INTEGER NOT NULL, requests INTEGER NOT NULL, listing TEXT
+)
+"""
+"""Of targets that have no row yet."""
 
 
 class Ledger:
@@ -52,7 +63,8 @@ class Ledger:
         with self._explained(), ExitStack() as opened:
             if write:
                 opened.enter_context(closing(self._locked()))
-            database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+            address = _address(path, write=write)
+            database = sqlite3.connect(address, timeout=PATIENCE, isolation_level=None, uri=True)
             self._database = opened.enter_context(closing(database))
             self._prepare(write=write)
             self._opened = opened.pop_all()
@@ -94,12 +106,49 @@ class Ledger:
             self._database.execute("UPDATE targets SET attempts = attempts + 1 WHERE target = ?", (_key(target),))
 
     def finish(self, row: Row) -> None:
-        """Put a target's row in place of the one it had."""
+        """Put a target's row in place of the one it had; what its survey took counts, too."""
         with self._explained(), self._transaction():
+            looked = self._database.execute("SELECT requests FROM surveys WHERE target = ?", (_key(row.target),))
+            row = replace(row, requests=row.requests + sum(requests for (requests,) in looked))
             self._database.execute(
                 "UPDATE targets SET state = ?, error = ?, document = ? WHERE target = ?",
                 (row.state, row.error, encode_row(row), _key(row.target)),
             )
+            self._database.execute("DELETE FROM surveys WHERE target = ?", (_key(row.target),))
+
+    def note_survey(self, target: str, survey: Survey) -> None:
+        """Keep what was found out of a target, for which it was started once; that is no attempt to decide it."""
+        listing = None if survey.listing is None else json.dumps(listing_to_json(survey.listing))
+        with self._explained(), self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO surveys VALUES (?, ?, ?, ?)",
+                (_key(target), survey.nbytes, survey.requests, listing),
+            )
+            self._database.execute("UPDATE targets SET attempts = attempts - 1 WHERE target = ?", (_key(target),))
+
+    def survey(self, target: str) -> Survey:
+        """What was found out of a target."""
+        with self._explained():
+            nbytes, requests, text = self._database.execute(
+                "SELECT nbytes, requests, listing FROM surveys WHERE target = ?", (_key(target),)
+            ).fetchone()
+        try:
+            listing = None if text is None else listing_of_json(json.loads(text))
+            return Survey(nbytes=nbytes, listing=listing, requests=requests)
+        except (ValueError, AttributeError) as error:
+            raise UsageError(
+                f"{self.path} has a listing of {quoted(target)} that is none: {error}", hint="name another file"
+            ) from error
+
+    def surveyed(self) -> list[str]:
+        """Targets that were surveyed and have no answer: those first that were tried least, then the smallest."""
+        with self._explained():
+            found = self._database.execute(
+                "SELECT target FROM targets JOIN surveys USING (target) WHERE state = ?"
+                " ORDER BY attempts, nbytes, position",
+                (State.PENDING,),
+            )
+            return [self._target(key) for (key,) in found]
 
     def reopen(self, targets: Iterable[str]) -> None:
         """Make targets pending again, as if they had never been tried."""
@@ -115,7 +164,7 @@ class Ledger:
             found = self._database.execute(
                 "SELECT target FROM targets WHERE state = ? ORDER BY attempts, position", (State.PENDING,)
             )
-            return [str(json.loads(target)) for (target,) in found]
+            return [self._target(key) for (key,) in found]
 
     def failed(self, categories: Collection[Category]) -> list[str]:
         """Targets whose error is of one of these categories."""
@@ -153,6 +202,18 @@ class Ledger:
                 hint="use the program that made them, or scan again into another file",
             )
         pragma("synchronous = FULL")
+        if write:
+            # Files from before there were surveys get the table, too.
+            self._database.execute(_SURVEYS)
+
+    def _target(self, key: str) -> str:
+        """What `_key` made one of."""
+        try:
+            return str(json.loads(key))
+        except ValueError as error:
+            raise UsageError(
+                f"{self.path} has a target that is none: {quoted(key)}", hint="name another file with --results"
+            ) from error
 
     def _pragma(self, words: str) -> Any:
         found = self._database.execute(f"PRAGMA {words}").fetchone()
@@ -182,9 +243,19 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             raise UsageError(
-                f"{self.path} cannot be used as a results file: {error}", hint="name another file with --results"
+                f"{self.path} cannot be used as a results file: {error}",
+                hint="free some space; the same command goes on" if full else "name another file with --results",
             ) from error
+
+
+def _address(path: Path, *, write: bool) -> str:
+    """Readers make files beside the results, too, unless they may not, and nobody is writing."""
+    place = path.resolve()
+    written = place.with_name(f"{place.name}-wal").exists()
+    still = not write and not written and not os.access(place.parent, os.W_OK)
+    return f"{place.as_uri()}{'?immutable=1' if still else ''}"
 
 
 def _key(target: str) -> str:

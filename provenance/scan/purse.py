@@ -10,6 +10,10 @@ from provenance.hub.access import BUDGET
 REQUESTS: Final = 1000
 """Requests set apart for each target that is under way, where the scan has a number of them."""
 
+PACE: Final = 30.0
+"""Requests a minute that a target gets at least, where the scan has so many: rather fewer targets at once than ones
+that are late because they may ask so seldom."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
@@ -98,10 +102,10 @@ class Purse:
         self._bytes = self._requests = 0
 
     def _rate(self, workers: int) -> float | None:
-        """An equal share, if that many are not given away yet."""
+        """An equal share, or one that a target can live on, if that many are not given away yet."""
         if self._allowance.per_minute is None:
             return None
-        share = self._allowance.per_minute / workers
+        share = max(self._allowance.per_minute / workers, min(self._allowance.per_minute, PACE))
         given = sum(grant.per_minute or 0.0 for grant in self._granted.values())
         return share if share <= (self._allowance.per_minute - given) * (1.0 + 1e-9) else 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -17,17 +17,21 @@ from provenance.jobs.engine import Engine, Task
 from provenance.jobs.failure import Failure
 from provenance.jobs.local import Local, Workers
 from provenance.library import Library
+from provenance.library.files import KnownFiles
 from provenance.library.library import INDEX
 from provenance.options import Options, Progress, Silent
-from provenance.scan.examination import Examination, examine
+from provenance.scan.examination import Asked, Examination, examine
 from provenance.scan.ledger import Ledger, facts_text
 from provenance.scan.purse import Allowance, Grant, Purse
 from provenance.scan.references import References, read_references
 from provenance.scan.row import Row, State
 from provenance.scan.shipment import Shipped
 from provenance.scan.stamp import current_stamp, stamp_of
+from provenance.scan.survey import Survey, survey
 
 TIMEOUT = 600.0
+BATCH = 10_000
+"""Targets that are looked at before the first of them is decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,7 @@ def scan(
         engine = opened.enter_context(Engine(crew))
         work = _Work(ledger, engine, crew, Purse(settings.allowance, settings.options.budget), settings, progress)
         work.reopen(targets, everything=changed)
-        work.examine(targets, Examination(library=reachable, options=settings.options))
+        work.examine(targets, Examination(library=reachable, options=settings.options), _known_files(models))
         wanted = set(targets)
         return [row for row in ledger.rows() if row.target in wanted]
 
@@ -122,6 +126,14 @@ def _library(folder: Path) -> tuple[References | Path, str]:
     return references, references.stamp
 
 
+def _known_files(models: References | Path) -> KnownFiles:
+    """Of a library of fingerprints; models in a folder are compared one by one."""
+    if isinstance(models, References):
+        return KnownFiles(())
+    with Library(models) as library:
+        return library.known_files()
+
+
 def library_stamp(folder: Path) -> str:
     """Of a library of fingerprints.
 
@@ -132,7 +144,8 @@ def library_stamp(folder: Path) -> str:
     """
     with Library(folder) as library:
         contents = sorted(entry.content for entry in library.entries())
-    return blake2b("".join(contents).encode(), digest_size=16).hexdigest()
+        files = (f"{content}{''.join(known.digests)}{known.setting}" for content, known in library.database.files())
+        return blake2b("".join((*contents, *files)).encode(), digest_size=16).hexdigest()
 
 
 def _settle(ledger: Ledger, stamp: str, settings: ScanSettings) -> bool:
@@ -162,6 +175,7 @@ class _Work:
     ) -> None:
         self._ledger, self._engine, self._crew, self._purse = ledger, engine, crew, purse
         self._settings, self._progress = settings, progress
+        self._errors = self._fetched = 0
 
     def reopen(self, targets: Sequence[str], *, everything: bool) -> None:
         """Make pending again what may have changed, or may pass now."""
@@ -174,29 +188,49 @@ class _Work:
             again |= self._moved({row.target: row.stamp for row in self._ledger.rows() if row.target in wanted})
         self._ledger.reopen(target for target in targets if target in again)
 
-    def examine(self, targets: Sequence[str], how: Examination) -> None:
-        """Give every target a row; what may pass by itself is tried again after all others."""
+    def examine(self, targets: Sequence[str], how: Examination, known: KnownFiles) -> None:
+        """Give every target a row, batch by batch.
+
+        Of a batch all are looked at first, which takes no weights, and is remembered; then those are decided that lie
+        in the files of a known model, and the others by their size.
+        """
         wanted = set(targets)
         due = [target for target in self._ledger.pending() if target in wanted]
         self._progress.stage("scanning", len(due))
-        task = Task(work=partial(examine, how=how), admit=self._admitted, limit=self._settings.timeout)
-        tries, errors, fetched = 1, 0, 0
+        look = Task(work=survey, admit=self._admitted, limit=self._settings.timeout)
+        decide = Task(
+            work=partial(examine, how=how), admit=partial(self._prepared, known), limit=self._settings.timeout
+        )
+        for start in range(0, len(due), BATCH):
+            batch = due[start : start + BATCH]
+            looked_at = set(self._ledger.surveyed())
+            for target, found in self._tried(look, [each for each in batch if each not in looked_at]):
+                self._ledger.note_survey(target, _ahead(found, known))
+            members = set(batch)
+            for _, row in self._tried(decide, [each for each in self._ledger.surveyed() if each in members]):
+                self._finish(row)
+
+    def _tried(self, task: Task, due: list[str]) -> Iterator[tuple[str, Any]]:
+        """What came of targets; what may pass by itself is tried again after the others, and a failure gets its row."""
+        tries = 1
         while due:
             again = []
             for target, outcome, curtailed in self._run(task, due):
-                if isinstance(outcome, Failure):
-                    if curtailed and outcome.category is Category.OVER_BUDGET:
-                        self._purse.close()
-                        continue
-                    if tries < ATTEMPTS.get(outcome.category, 1):
-                        again.append(target)
-                        continue
-                row = _failed(outcome) if isinstance(outcome, Failure) else outcome
-                self._ledger.finish(row)
-                errors, fetched = errors + (row.state is State.ERROR), fetched + row.bytes_read
-                self._progress.advance()
-                self._progress.note(f"{errors} errors, {fetched / 1e6:,.0f} MB")
+                if not isinstance(outcome, Failure):
+                    yield target, outcome
+                elif curtailed and outcome.category is Category.OVER_BUDGET:
+                    self._purse.close()
+                elif tries < ATTEMPTS.get(outcome.category, 1):
+                    again.append(target)
+                else:
+                    self._finish(_failed(outcome))
             due, tries = again, tries + 1
+
+    def _finish(self, row: Row) -> None:
+        self._ledger.finish(row)
+        self._errors, self._fetched = self._errors + (row.state is State.ERROR), self._fetched + row.bytes_read
+        self._progress.advance()
+        self._progress.note(f"{self._errors} errors, {self._fetched / 1e6:,.0f} MB")
 
     def _moved(self, stamps: dict[str, str | None]) -> set[str]:
         """Targets whose content is another than when their row was made, as far as that can be found out."""
@@ -229,6 +263,25 @@ class _Work:
             self._ledger.started(target)
         return granted
 
+    def _prepared(self, known: KnownFiles, target: str) -> Asked | None:
+        """What there is to be examined, and what that may fetch."""
+        granted = self._admitted(target)
+        if granted is None:
+            return None
+        listing = self._ledger.survey(target).listing
+        return Asked(
+            target=target,
+            grant=granted[1],
+            listing=listing,
+            same_files={} if listing is None else known.among(listing),
+        )
+
+
+def _ahead(found: Survey, known: KnownFiles) -> Survey:
+    """A survey, of nothing to be read where a known model's files are listed."""
+    same = found.listing is not None and known.among(found.listing)
+    return replace(found, nbytes=0) if same else found
+
 
 def _spent(outcome: Any) -> tuple[int, int]:
     """Bytes and requests."""
@@ -237,17 +290,20 @@ def _spent(outcome: Any) -> tuple[int, int]:
             return outcome.bytes_fetched, outcome.requests
         case Row():
             # Bytes of local files cost nothing.
-            return (outcome.bytes_read if outcome.requests else 0), outcome.requests
+            return (outcome.bytes_read if outcome.revision is not None else 0), outcome.requests
+        case Survey():
+            return 0, outcome.requests
     return 0, 1
 
 
 def _failed(failure: Failure) -> Row:
     return Row(
         target=failure.target,
+        revision=failure.revision,
         state=State.ERROR,
         error=failure.category,
         message=failure.message,
         bytes_read=failure.bytes_fetched,
         requests=failure.requests,
-        stamp=stamp_of(Path(failure.target)),
+        stamp=failure.revision or stamp_of(Path(failure.target)),
     )

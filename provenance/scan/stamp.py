@@ -26,7 +26,7 @@ def current_stamp(asked: tuple[str, Grant]) -> str | None:
     """
     target, grant = asked
     hub = Hub(requests=grant.requests, per_minute=grant.per_minute, patience=OF_SCANS)
-    with charged(lambda: (hub.traffic.requests, hub.traffic.bytes_fetched)), hub:
+    with charged(hub):
         return hub.commit(target) or stamp_of(Path(target))
 
 

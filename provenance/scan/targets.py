@@ -55,6 +55,8 @@ def read_targets(words: Sequence[str], stdin: Iterable[str], queries: Iterable[H
 
 
 def _expanded(word: str, stdin: Iterable[str]) -> Iterator[str]:
+    if not word.strip():
+        raise UsageError("an empty word names no target", hint="quote variables that may be empty, or leave them out")
     if word == STDIN:
         yield from _lines(stdin)
     elif word.startswith("@"):
@@ -94,7 +96,8 @@ def _found(word: str) -> Iterator[str]:
 def _listed(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8") as file:
-            yield from _lines(file)
+            # No more than a line that may be one: what is no list may have none that ends.
+            yield from _lines(iter(lambda: file.readline(2 * LONGEST), ""))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read the list {path}: {error}", hint="a list is a text file, one target a line"
@@ -103,6 +106,10 @@ def _listed(path: Path) -> Iterator[str]:
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
+        if len(line) >= 2 * LONGEST:
+            raise UsageError(
+                f"a line of {len(line)} characters or more names no target", hint="a list has one target a line"
+            )
         target = line.partition(" #")[0].strip()
         if target and not target.startswith("#"):
             yield target

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli.main import run
+from provenance.scan.ledger import Ledger
+from provenance.scan.row import Row, State
 from tests.small_models import write_child, write_model
 
 
@@ -53,6 +55,16 @@ def test_a_scan_and_its_results(place: Path, tmp_path: Path, capsys: pytest.Capt
     assert "acme/base\n└─-> " in capsys.readouterr().out
 
 
+def test_what_an_index_brought_nothing_up_for_has_no_relative(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Ledger(tmp_path / "r.db", write=True) as ledger:
+        ledger.add(["a", "b"])
+        ledger.finish(Row(target="a", state=State.DONE))
+    assert run(["results", str(tmp_path / "r.db")]) == 0
+    assert "2 targets: 1 no relative, 1 pending" in capsys.readouterr().out
+
+
 def test_a_policy_that_is_broken_is_exit_code_1(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +90,8 @@ def test_a_policy_that_is_broken_is_exit_code_1(
         (["scan", "x", "--library", "none", "--results", "r.db", "--jobs", "0"], "too small"),
         (["scan", "x", "--library", "none", "--results", "r.db", "--policy", "none"], "cannot read the policy"),
         (["scan", "@none", "--library", ".", "--results", "r.db"], "cannot read the list"),
+        (["scan", "", "--library", "none", "--results", "r.db"], "an empty word"),
+        (["scan", "@/dev/zero", "--library", "none", "--results", "r.db"], "names no target"),
         (["results", "none.db"], "no results"),
         (["results", "none.db", "--where", "x=y"], "names no field"),
         (["results", "none.db", "--format", "parquet"], "no text"),

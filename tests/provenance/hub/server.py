@@ -44,6 +44,7 @@ class LocalHub:
     gated: set[str] = field(default_factory=set)
     tags: dict[str, set[str]] = field(default_factory=dict)
     models_a_page: int = 1000
+    siblings: bool = True
     pointers: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     api_faults: list[Fault] = field(default_factory=list)
@@ -97,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/api/models":
             self._list(parse_qs(url.query), asked)
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-            self._info(match[1], match[2] or "main", asked)
+            blobs = self.hub.siblings and parse_qs(url.query).get("blobs") == ["true"]
+            self._info(match[1], match[2] or "main", asked, blobs=blobs)
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
             self._tree(match[1], match[2], int(parse_qs(url.query).get("cursor", ["0"])[0]), asked)
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
@@ -129,14 +131,27 @@ class Handler(BaseHTTPRequestHandler):
             return True
         return False
 
-    def _info(self, name: str, revision: str, asked: Asked) -> None:
+    def _info(self, name: str, revision: str, asked: Asked, *, blobs: bool) -> None:
         if any(fault(self, Path(), asked) for fault in self.hub.api_faults):
             return
         if name in self.hub.renamed:
-            self.answer(307, b"", Location=f"/api/models/{self.hub.renamed[name]}")
+            query = "?blobs=true" if blobs else ""
+            self.answer(307, b"", Location=f"/api/models/{self.hub.renamed[name]}{query}")
         elif self._known(name, revision):
             commit = self.hub.revisions.get(revision, revision)
-            self.answer(200, json.dumps({"id": name, "sha": commit, "private": False}).encode())
+            said: dict[str, object] = {"id": name, "sha": commit, "private": False}
+            if blobs:
+                root = self.hub.repositories[name]
+                said["siblings"] = [self._sibling(root, path) for path in sorted(root.rglob("*")) if path.is_file()]
+            self.answer(200, json.dumps(said).encode())
+
+    def _sibling(self, root: Path, path: Path) -> dict[str, object]:
+        """A file as it is listed with the commit."""
+        size = path.stat().st_size
+        found: dict[str, object] = {"rfilename": path.relative_to(root).as_posix(), "blobId": "0" * 40, "size": size}
+        if path.suffix in STORED:
+            found["lfs"] = {"sha256": self.hub.digest(path), "size": size, "pointerSize": 134}
+        return found
 
     def _list(self, query: dict[str, list[str]], asked: Asked) -> None:
         """Models that fit all of a query, by name, and a link to what comes after this page."""

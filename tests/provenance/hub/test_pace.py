@@ -89,6 +89,8 @@ def test_requests_end_where_their_number_does(serve: Serve, tmp_path: Path) -> N
     with Hub(requests=3) as ours:
         for _ in range(3):
             ours.commit("acme/base")
-        with pytest.raises(OverBudget, match="3 of 3 are made"):
+        with pytest.raises(Unavailable, match="3 of 3 are made") as refused:
             ours.commit("acme/base")
+    # Whoever looks at less where a budget is small must not take this for its own.
+    assert (refused.value.cause, isinstance(refused.value, OverBudget)) == ("over-budget", False)
     assert len(hub.asked) == 3

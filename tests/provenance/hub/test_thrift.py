@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli.arguments import nbytes
-from fingerprints.errors import UsageError
+from fingerprints.errors import OverBudget, Unavailable, UsageError
 from provenance.comparison import compare
 from provenance.hub.traffic import Traffic
+from provenance.jobs.category import Category, category_of
 from provenance.options import Options
 from tests.provenance.hub.conftest import Serve
 from tests.provenance.hub.server import LocalHub
@@ -57,6 +58,16 @@ def test_what_is_counted() -> None:
     traffic.promise(200, "x")
     assert traffic.nearly_spent
     assert traffic.left == 100
+
+
+def test_what_others_have_left_breaks_a_run_off_and_changes_nothing_before() -> None:
+    traffic = Traffic(1000, most_bytes=500)
+    traffic.promise(400, "x")
+    assert (traffic.left, traffic.nearly_spent) == (600, False)
+    with pytest.raises(Unavailable, match="400 of 500") as refused:
+        traffic.promise(200, "x")
+    assert category_of(refused.value) is Category.OVER_BUDGET
+    assert not isinstance(refused.value, OverBudget)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from tests.provenance.jobs.dask_cluster import dask_cluster
 from tests.provenance.jobs.test_engine import behave, wait_in_steps
 
 pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 
 def process_of(what: str) -> int:
@@ -70,11 +73,16 @@ def test_failures_and_limits_are_those_of_local_workers_and_a_lost_scheduler_is_
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_away_ends_the_work_with_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fresh", [-1.0, 1000.0])
+def test_a_scheduler_that_goes_away_ends_the_work_with_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: float
+) -> None:
     with dask_cluster(tmp_path, workers=1) as dask, Cluster(dask.address) as crew, Engine(crew) as engine:
         outcomes = engine.run(Task(work=behave), [("a", "ok"), ("b", "slow"), ("c", "slow"), ("d", "slow")])
         assert next(outcomes) == ("a", "OK")
         dask.scheduler.kill()
+        # Asked for its workers in between, or only for what became of the work.
+        monkeypatch.setattr("provenance.jobs.cluster.FRESH", fresh)
         with pytest.raises(UsageError, match=r"scheduler at .* is gone"):
             list(outcomes)
 
@@ -83,3 +91,30 @@ def test_a_scheduler_that_goes_away_ends_the_work_with_words(tmp_path: Path) -> 
 def test_what_is_no_cluster(address: str) -> None:
     with pytest.raises(UsageError, match=r"no cluster|no number"):
         check_address(address)
+
+
+def hold_everything(what: str) -> str:
+    """A search that goes back for hours in C code, and gives no other thread a turn."""
+    re.match(r"(?:a+)+b", 40 * "a")
+    return what
+
+
+def wait_for_nothing(what: str) -> str:
+    """A read that never ends."""
+    end, other = os.pipe()
+    os.read(end, 1)
+    os.close(other)
+    return what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", [hold_everything, wait_for_nothing])
+def test_what_hangs_outside_python_loses_its_worker_and_the_next_one_does_the_rest(work: Callable[[str], str]) -> None:
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), Cluster("local:1") as crew:
+        assert crew.expendable
+        begun = time.monotonic()
+        with Engine(crew) as engine:
+            found = dict(engine.run(Task(work=work, limit=0.5), [("hangs", "x")]))
+            assert found["hangs"].category is Category.CRASHED
+            assert dict(engine.run(Task(work=behave, limit=60), [("a", "ok")])) == {"a": "OK"}
+        assert time.monotonic() - begun < 120

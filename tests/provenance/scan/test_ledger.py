@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from fingerprints.errors import UsageError
 from provenance.jobs.category import Category
 from provenance.scan.claim import Claimed
 from provenance.scan.derivative_class import DerivativeClass
+from provenance.scan.encoding import row_to_json
 from provenance.scan.ledger import Ledger
 from provenance.scan.row import Row, State
 from tests.results import HOSTILE
@@ -108,3 +111,48 @@ def test_a_row_that_something_else_wrote_is_an_error(tmp_path: Path) -> None:
         database.execute("UPDATE targets SET document = '[1]'")
     with Ledger(tmp_path / "r.db") as ledger, pytest.raises(UsageError, match="no result"):
         list(ledger.rows())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log10_p", "x"),
+        ("bytes_read", None),
+        ("bytes_read", 10**400),
+        ("requests", 1.5),
+        ("kinds", 5),
+        ("kinds", [1]),
+        ("target", ["a"]),
+        ("state", "lost"),
+        ("licence_agrees", 1),
+        ("another", 1),
+    ],
+)
+def test_a_field_of_another_type_is_an_error(tmp_path: Path, name: str, value: object) -> None:
+    with Ledger(tmp_path / "r.db", write=True) as ledger:
+        ledger.add(["a"])
+    plain = row_to_json(Row(target="a")) | {name: value}
+    with closing(sqlite3.connect(tmp_path / "r.db")) as database, database:
+        database.execute("UPDATE targets SET document = ?", (json.dumps(plain),))
+    with Ledger(tmp_path / "r.db") as ledger, pytest.raises(UsageError, match="no result"):
+        list(ledger.rows())
+
+
+def test_a_target_that_something_else_wrote_is_an_error(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "r.db", write=True) as ledger:
+        ledger.add(["a"])
+    with closing(sqlite3.connect(tmp_path / "r.db")) as database, database:
+        database.execute("UPDATE targets SET target = 'a'")
+    with Ledger(tmp_path / "r.db") as ledger, pytest.raises(UsageError, match="a target that is none"):
+        ledger.pending()
+
+
+def test_results_are_read_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Ledger(tmp_path / "r#1?.db", write=True) as ledger:
+        ledger.add(["a"])
+    # A user for whom permissions hold sees the folder so; the superuser would not.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with Ledger(tmp_path / "r#1?.db") as ledger:
+        assert [row.target for row in ledger.rows()] == ["a"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == before
