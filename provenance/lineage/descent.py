@@ -1,0 +1,112 @@
+"""The lineage that leaves least to be written: a parent for every model but the roots (Edmonds' algorithm)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from provenance.identification.geometry import RIGHT_ANGLE
+from provenance.lineage.cost import PLAIN, WHOLE, lengths
+from provenance.lineage.pair import Pair
+from provenance.result import Direction
+
+CENTRAL: Final = 1e-3
+"""Weight of what a parent lacks of its family's centre, and has beyond its child, where two explain it alike: a masked
+or rounded copy leads to another as the whole does, and the whole is more likely to be passed on."""
+
+_Key = frozenset[str]
+Arc = tuple[str, str]
+_ROOT: Final = ""
+
+
+def arcs_of(known: Mapping[_Key, Pair]) -> dict[Arc, float]:
+    """Nats to write down a child by a parent, for all pairs and both ways but those that a change of structure rules
+    out.
+    """
+    plain: dict[Arc, float] = {}
+    beyond: dict[Arc, float] = {}
+    around: defaultdict[str, set[str]] = defaultdict(set)
+    for pair in known.values():
+        forth, back = lengths(pair)
+        plain[pair.a, pair.b], plain[pair.b, pair.a] = forth, back
+        beyond[pair.a, pair.b], beyond[pair.b, pair.a] = (WHOLE * each for each in pair.alone)
+        around[pair.a].add(pair.b)
+        around[pair.b].add(pair.a)
+    centre = {name: max(sorted({name, *others}), key=lambda each: len(around[each])) for name, others in around.items()}
+    lost = {name: plain.get((name, centre[name]), 0.0) for name in around}
+    weighed = {
+        (parent, child): length + CENTRAL * (lost[parent] + beyond[parent, child])
+        for (parent, child), length in plain.items()
+    }
+    for pair in known.values():
+        if pair.direction in (Direction.A_TO_B, Direction.B_TO_A):
+            weighed.pop((pair.b, pair.a) if pair.direction is Direction.A_TO_B else (pair.a, pair.b), None)
+    return weighed
+
+
+def shortest_descent(arcs: Mapping[Arc, float], without: Collection[str] = ()) -> list[Arc]:
+    """Parent and child of every edge of the cheapest forest; a root costs more than any edge.
+
+    Parameters
+    ----------
+    arcs : mapping
+        Nats by parent and child.
+    without : collection of str
+        Models whose parents are known already, and that are nobody's parent here.
+    """
+    import networkx as nx  # Takes a while to load, and few commands draw lineages.
+
+    kept = {arc: length for arc, length in sorted(arcs.items()) if math.isfinite(length) and not {*arc} & {*without}}
+    if not kept:
+        return []
+    graph = nx.DiGraph()
+    around: defaultdict[str, set[str]] = defaultdict(set)
+    for arc in kept:
+        around[arc[0]].add(arc[1])
+        around[arc[1]].add(arc[0])
+    # Where nothing says which way a lineage goes, it goes outward from the model with most relatives.
+    root, most = 1.0 + sum(kept.values()), max(map(len, around.values()))
+    for name in sorted(around):
+        graph.add_edge(_ROOT, name, weight=root + max(kept.values()) * (1.0 - len(around[name]) / most))
+    for (parent, child), length in kept.items():
+        graph.add_edge(parent, child, weight=length)
+    found = nx.minimum_spanning_arborescence(graph)
+    return sorted((parent, child) for parent, child in found.edges if parent != _ROOT)
+
+
+def without_detours(tree: Sequence[Arc], known: Mapping[_Key, Pair], arcs: Mapping[Arc, float]) -> list[Arc]:
+    """The same, with children of a sibling given back to its parent where they only lean towards that.
+
+    Training on the same text, or by the same recipe, turns changes of one parent towards each other, and so brings
+    siblings nearer to one another than to it. What was trained from the sibling leaves it at a right angle to the way
+    that it had come; what only leans towards it does not.
+    """
+    parent = {child: start for start, child in tree}
+    order = sorted(tree, key=lambda arc: (_depth(arc[1], parent), arc))
+    for start, child in order:
+        above = parent.get(start)
+        if above is not None and _is_detour(above, parent[child], child, known, arcs):
+            parent[child] = above
+    return sorted((start, child) for child, start in parent.items())
+
+
+def _is_detour(above: str, sibling: str, child: str, known: Mapping[_Key, Pair], arcs: Mapping[Arc, float]) -> bool:
+    sides = [known.get(frozenset(ends)) for ends in ((above, sibling), (sibling, child), (above, child))]
+    if (above, child) not in arcs or any(side is None or side.distance is None or side.transforms for side in sides):
+        return False
+    direct = sides[2]
+    values = sum(change.size * change.forth.moved for change in direct.changes) if direct and direct.changes else 1.0
+    if arcs[above, child] - arcs[sibling, child] > values * 0.5 * math.log(1.0 / PLAIN):
+        return False
+    first, second, whole = (side.distance or 0.0 for side in sides if side is not None)
+    length = 2.0 * math.sqrt(first * second)
+    return length > 0.0 and abs(first + second - whole) > RIGHT_ANGLE * length
+
+
+def _depth(name: str, parent: Mapping[str, str]) -> int:
+    depth = 0
+    while name in parent:
+        name, depth = parent[name], depth + 1
+    return depth

@@ -1,0 +1,206 @@
+"""Models whose change is a mixture of two others': on the line between them, or in the cone that they span.
+
+Seen from the model that they come from, the changes of a merge's parents point in different directions, and that of the
+merge is a sum of both with weights that are not negative; so of linear merges, of task arithmetic, and, as weights may
+differ between tensors, of slices and gradients. Without that model, a merge is what lies on the line between two.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import median
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from provenance.lineage.change import Change
+from provenance.lineage.pair import Pair
+
+OPPOSITE: Final = -0.9
+"""Cosine at a model from which on it lies between two others. Training that went on comes nowhere near."""
+APART: Final = 0.6
+"""Cosine up to which two changes went different ways."""
+NEAR: Final = 0.3
+"""Of the distance between two parents, what both must be away from the model that they are seen from."""
+MOST_LINES: Final = 64
+"""Lines through a model that are looked at, the straightest first."""
+ALIKE: Final = 0.25
+"""Cosine from which a change may be part of another."""
+MOST_ALIKE: Final = 24
+LEFT: Final = 0.1
+"""Of a change's squared length, what two others may leave of a mixture of theirs: rounding, and weights that differ
+within a tensor."""
+LEAST_SHARE: Final = 0.05
+"""Of a mixture's squared length, what both parts must have."""
+NOTHING: Final = 1e-9
+"""Of a tensor's squared change, what another change must have there to take part in it."""
+NEARLY_ONE: Final = 0.999
+"""Squared cosine from which two changes are one."""
+
+_Key = frozenset[str]
+_Floats = npt.NDArray[np.float64]
+
+
+def find_mixtures(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
+    """Models that are mixtures of two others, and those two."""
+    return {**_lines(known), **_cones(known)}
+
+
+def _cones(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
+    """Mixtures as the centre of each family sees them: the model with most relatives."""
+    around: defaultdict[str, set[str]] = defaultdict(set)
+    for key in known:
+        for name in key:
+            around[name] |= key - {name}
+    centres = {max(sorted({name, *others}), key=lambda each: len(around[each])) for name, others in around.items()}
+    found: dict[str, _Key] = {}
+    for centre in sorted(centres):
+        seen = _Seen(centre, known, sorted(around[centre]))
+        for child in seen.names:
+            parents = seen.parts_of(child)
+            if parents is not None:
+                found.setdefault(child, parents)
+    return found
+
+
+class _Seen:
+    """Changes as one model sees them: their products, tensor by tensor, in units of the tensor's level."""
+
+    def __init__(self, centre: str, known: Mapping[_Key, Pair], others: list[str]) -> None:
+        self._known = known
+        beside = {name: known[frozenset((centre, name))] for name in others}
+        levels: defaultdict[str, list[float]] = defaultdict(list)
+        for name in others:
+            for change in _from(beside[name], centre):
+                levels[change.a].append(change.level)
+        self._level = {tensor: median(found) for tensor, found in levels.items()}
+        squares = {name: self._squares(beside[name], centre) for name in others}
+        self._own = {name: each for name, each in squares.items() if sum(each.values()) > 0.0}
+        self.names = sorted(self._own)
+
+    def _squares(self, pair: Pair | None, a: str) -> dict[str, float]:
+        """Squared length of each tensor's change, by its name in `a`; none where it was turned or is not whole."""
+        return {
+            change.a: change.size * change.squared / self._level[change.a]
+            for change in (_from(pair, a) if pair is not None and not pair.transforms else ())
+            if change.a in self._level
+        }
+
+    def _products(self, a: str, b: str) -> dict[str, float]:
+        """By tensor; empty where the two were not compared, or call their tensors by other names."""
+        one, other = self._own[a], self._own[b]
+        between = self._squares(self._known.get(frozenset((a, b))), a)
+        return {
+            name: (one[name] + other[name] - square) / 2.0
+            for name, square in between.items()
+            if name in one and name in other
+        }
+
+    def parts_of(self, child: str) -> _Key | None:
+        """The two models whose changes add up to the child's, those that differ most if several do."""
+        sizes = {name: sum(each.values()) for name, each in self._own.items()}
+        own, total = self._own[child], sizes[child]
+        beside = {name: self._products(child, name) for name in self.names if name != child}
+        cosines = {name: sum(each.values()) / (total * sizes[name]) ** 0.5 for name, each in beside.items()}
+        alike = sorted((name for name in cosines if cosines[name] >= ALIKE), key=lambda name: (-cosines[name], name))
+        fits: list[tuple[float, float, _Key]] = []
+        for x, y in combinations(alike[:MOST_ALIKE], 2):
+            between = self._products(x, y)
+            names = [name for name in own if name in beside[x] and name in beside[y] and name in between]
+            rows = [(own[n], beside[x][n], beside[y][n], self._own[x][n], self._own[y][n], between[n]) for n in names]
+            if sum(row[0] for row in rows) < (1.0 - LEFT) * total:
+                continue
+            table = np.array(rows).T
+            _, _, _, xx, yy, xy = table.sum(axis=1)
+            if xx > 0.0 and yy > 0.0 and xy <= APART * (xx * yy) ** 0.5:
+                left, shares = _fit(table)
+                if min(shares) >= LEAST_SHARE:
+                    fits.append((left / total, float(xy / (xx * yy) ** 0.5), frozenset((x, y))))
+        least = min((left for left, _, _ in fits), default=1.0)
+        if least > LEFT:
+            return None
+        enough = 1.5 * least + 0.2 * LEFT
+        return min((each for each in fits if each[0] <= enough), key=lambda each: (each[1], sorted(each[2])))[2]
+
+
+def _from(pair: Pair, a: str) -> Sequence[Change]:
+    """A pair's changes as `a` sees them."""
+    return pair.changes if pair.a == a else [change.turned() for change in pair.changes]
+
+
+def _fit(table: _Floats) -> tuple[float, tuple[float, float]]:
+    """What the best weights of two changes, none negative, leave of a third, and the share of either in it.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (6, tensors)
+        Products of the third with itself, with the first and the second; of the first and of the second with
+        themselves, and with each other.
+    """
+    own, x, y, xx, yy, xy = table
+    # What a change leaves as it was takes no part there.
+    taken = [size > NOTHING * own for size in (xx, yy)]
+    sizes = [np.where(each, size, 1.0) for each, size in zip(taken, (xx, yy), strict=True)]
+    alone = [
+        np.where(each, np.maximum(part / size, 0.0), 0.0) for each, part, size in zip(taken, (x, y), sizes, strict=True)
+    ]
+    split = taken[0] & taken[1] & (xy**2 < NEARLY_ONE * xx * yy)
+    bottom = np.where(split, xx * yy - xy**2, 1.0)
+    both = (x * yy - y * xy) / bottom, (y * xx - x * xy) / bottom
+    split &= (both[0] >= 0.0) & (both[1] >= 0.0)
+    nothing = np.zeros_like(own)
+    ways = [tuple(np.where(split, each, 0.0) for each in both), (alone[0], nothing), (nothing, alone[1])]
+    left = np.stack([own - 2 * (v * x + w * y) + v**2 * xx + 2 * v * w * xy + w**2 * yy for v, w in ways])
+    best = left.argmin(axis=0)
+    weights = [np.choose(best, [way[part] for way in ways]) for part in (0, 1)]
+    total = float(own.sum())
+    shares = float((weights[0] ** 2 * xx).sum()) / total, float((weights[1] ** 2 * yy).sum()) / total
+    return float(np.maximum(left.min(axis=0), 0.0).sum()), shares
+
+
+def _lines(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
+    """Models that lie on the line between two others, and those two."""
+    names = sorted({name for key in known for name in key})
+    place = {name: number for number, name in enumerate(names)}
+    apart = np.full((len(names), len(names)), np.inf)
+    for key, pair in known.items():
+        # Distances over other tensors, or in another basis, do not belong to one space.
+        if pair.distance is not None and not pair.transforms and not any(pair.alone):
+            a, b = (place[name] for name in key)
+            apart[a, b] = apart[b, a] = pair.distance
+    merges: dict[str, _Key] = {}
+    for child in range(len(names)):
+        found = _line_through(child, apart)
+        if found is not None:
+            merges[names[child]] = frozenset(names[each] for each in found)
+    return merges
+
+
+def _line_through(child: int, apart: np.ndarray) -> tuple[int, int] | None:
+    """The two models on whose line `child` lies most nearly, if another one sees them in different directions."""
+    near = np.flatnonzero(np.isfinite(apart[child]))
+    if len(near) < 2:
+        return None
+    cosines = _cosines(apart[child, near][:, None], apart[child, near][None, :], apart[np.ix_(near, near)])
+    cosines[np.tril_indices(len(near))] = 1.0
+    order = np.argsort(cosines, axis=None, kind="stable")
+    for flat in order[: min(MOST_LINES, int((cosines <= OPPOSITE).sum()))]:
+        x, y = (int(near[each]) for each in np.unravel_index(flat, cosines.shape))
+        seen = np.abs(_cosines(apart[:, x], apart[:, y], apart[x, y])) <= APART
+        seen &= np.minimum(apart[:, x], apart[:, y]) >= NEAR**2 * apart[x, y]
+        seen[[child, x, y]] = False
+        if seen.any():
+            return x, y
+    return None
+
+
+def _cosines(one: np.ndarray, other: np.ndarray, opposite: np.ndarray) -> np.ndarray:
+    """Of the angles between sides of these squared lengths, `opposite` facing them; 1 where a side is not known."""
+    one, other, opposite = np.broadcast_arrays(one, other, opposite)
+    cosines = np.ones(one.shape)
+    known = np.isfinite(one) & np.isfinite(other) & np.isfinite(opposite) & (one > 0.0) & (other > 0.0)
+    cosines[known] = (one[known] + other[known] - opposite[known]) / (2.0 * np.sqrt(one[known] * other[known]))
+    return cosines
