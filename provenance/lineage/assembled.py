@@ -50,7 +50,7 @@ def _parts(pairs: list[Pair]) -> list[str]:
     total = max((sum(each.size for each in pair.changes) + pair.alone[1] for pair in pairs), default=0)
     explained: set[str] = set()
     held, chosen = 0, []
-    beyond = {pair.a: pair.alone[0] for pair in pairs}
+    beyond = {pair.a: (pair.transforms, pair.alone[0]) for pair in pairs}
     while total and held < EXPLAINED * total:
         gains = {
             name: sum(size for tensor, size in own.items() if tensor not in explained) for name, own in sizes.items()

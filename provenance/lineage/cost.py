@@ -40,7 +40,7 @@ def lengths(pair: Pair) -> tuple[float, float]:
         apart = math.inf if pair.distance is None else pair.distance * plain
         both = 0.5 * math.log1p(apart / ROUNDING) + OPERATION * len(pair.kinds)
         return both, both
-    named = OPERATION * WHOLE * sum(change.size for change in pair.changes) * (len(pair.kinds) + pair.transforms)
+    named = OPERATION * WHOLE * sum(change.size for change in pair.changes) * max(1, len(pair.kinds) + pair.transforms)
     forth = sum(_length(change, change.forth, pair, plain) for change in pair.changes)
     back = sum(_length(change, change.back, pair, plain) for change in pair.changes)
     return forth + WHOLE * pair.alone[1] + named, back + WHOLE * pair.alone[0] + named

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from provenance.identification.geometry import RIGHT_ANGLE
+from provenance.lineage.centres import centres_of
 from provenance.lineage.cost import PLAIN, WHOLE, lengths
 from provenance.lineage.pair import Pair
 from provenance.result import Direction
@@ -27,15 +27,12 @@ def arcs_of(known: Mapping[_Key, Pair]) -> dict[Arc, float]:
     """
     plain: dict[Arc, float] = {}
     beyond: dict[Arc, float] = {}
-    around: defaultdict[str, set[str]] = defaultdict(set)
     for pair in known.values():
         forth, back = lengths(pair)
         plain[pair.a, pair.b], plain[pair.b, pair.a] = forth, back
         beyond[pair.a, pair.b], beyond[pair.b, pair.a] = (WHOLE * each for each in pair.alone)
-        around[pair.a].add(pair.b)
-        around[pair.b].add(pair.a)
-    centre = {name: max(sorted({name, *others}), key=lambda each: len(around[each])) for name, others in around.items()}
-    lost = {name: plain.get((name, centre[name]), 0.0) for name in around}
+    centre = {name: middle for middle, others in centres_of(known).items() for name in others}
+    lost = {name: plain[name, centre[name]] if name in centre else 0.0 for name in {parent for parent, _ in plain}}
     weighed = {
         (parent, child): length + CENTRAL * (lost[parent] + beyond[parent, child])
         for (parent, child), length in plain.items()
@@ -46,13 +43,17 @@ def arcs_of(known: Mapping[_Key, Pair]) -> dict[Arc, float]:
     return weighed
 
 
-def shortest_descent(arcs: Mapping[Arc, float], without: Collection[str] = ()) -> list[Arc]:
+def shortest_descent(
+    arcs: Mapping[Arc, float], centres: Collection[str] = (), without: Collection[str] = ()
+) -> list[Arc]:
     """Parent and child of every edge of the cheapest forest; a root costs more than any edge.
 
     Parameters
     ----------
     arcs : mapping
         Nats by parent and child.
+    centres : collection of str
+        Models that are the likeliest roots.
     without : collection of str
         Models whose parents are known already, and that are nobody's parent here.
     """
@@ -62,14 +63,10 @@ def shortest_descent(arcs: Mapping[Arc, float], without: Collection[str] = ()) -
     if not kept:
         return []
     graph = nx.DiGraph()
-    around: defaultdict[str, set[str]] = defaultdict(set)
-    for arc in kept:
-        around[arc[0]].add(arc[1])
-        around[arc[1]].add(arc[0])
-    # Where nothing says which way a lineage goes, it goes outward from the model with most relatives.
-    root, most = 1.0 + sum(kept.values()), max(map(len, around.values()))
-    for name in sorted(around):
-        graph.add_edge(_ROOT, name, weight=root + max(kept.values()) * (1.0 - len(around[name]) / most))
+    # Where nothing says which way a lineage goes, it goes outward from the centre.
+    root = 1.0 + sum(kept.values())
+    for name in sorted({name for arc in kept for name in arc}):
+        graph.add_edge(_ROOT, name, weight=root if name in centres else root + max(kept.values()))
     for (parent, child), length in kept.items():
         graph.add_edge(parent, child, weight=length)
     found = nx.minimum_spanning_arborescence(graph)

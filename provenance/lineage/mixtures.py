@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from provenance.lineage.centres import centres_of
 from provenance.lineage.change import Change
 from provenance.lineage.pair import Pair
 
@@ -23,6 +24,8 @@ OPPOSITE: Final = -0.9
 """Cosine at a model from which on it lies between two others. Training that went on comes nowhere near."""
 APART: Final = 0.6
 """Cosine up to which two changes went different ways."""
+STRAIGHT: Final = -0.98
+"""The same where every tensor is known: rounding alone bends the line then."""
 NEAR: Final = 0.3
 """Of the distance between two parents, what both must be away from the model that they are seen from."""
 MOST_LINES: Final = 64
@@ -35,6 +38,8 @@ LEFT: Final = 0.1
 within a tensor."""
 LEAST_SHARE: Final = 0.05
 """Of a mixture's squared length, what both parts must have."""
+BOTH: Final = 0.5
+"""Of what the better of two parts leaves, what both together may leave."""
 NOTHING: Final = 1e-9
 """Of a tensor's squared change, what another change must have there to take part in it."""
 NEARLY_ONE: Final = 0.999
@@ -50,18 +55,12 @@ def find_mixtures(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
 
 
 def _cones(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
-    """Mixtures as the centre of each family sees them: the model with most relatives."""
-    around: defaultdict[str, set[str]] = defaultdict(set)
-    for key in known:
-        for name in key:
-            around[name] |= key - {name}
-    centres = {max(sorted({name, *others}), key=lambda each: len(around[each])) for name, others in around.items()}
+    """Mixtures as the centre of each family sees them, which is likely to be what the parents were trained from."""
     found: dict[str, _Key] = {}
-    for centre in sorted(centres):
-        seen = _Seen(centre, known, sorted(around[centre]))
+    for centre, others in centres_of(known).items():
+        seen = _Seen(centre, known, others)
         for child in seen.names:
-            parents = seen.parts_of(child)
-            if parents is not None:
+            if (parents := seen.parts_of(child)) is not None:
                 found.setdefault(child, parents)
     return found
 
@@ -79,6 +78,7 @@ class _Seen:
         self._level = {tensor: median(found) for tensor, found in levels.items()}
         squares = {name: self._squares(beside[name], centre) for name in others}
         self._own = {name: each for name, each in squares.items() if sum(each.values()) > 0.0}
+        self._sizes = {name: sum(each.values()) for name, each in self._own.items()}
         self.names = sorted(self._own)
 
     def _squares(self, pair: Pair | None, a: str) -> dict[str, float]:
@@ -99,12 +99,23 @@ class _Seen:
             if name in one and name in other
         }
 
+    def size(self, name: str) -> float:
+        """Squared length of a change."""
+        return self._sizes.get(name, 0.0)
+
+    def cosine(self, a: str, b: str) -> float | None:
+        """Of the angle between two changes; None where they have no tensors in common, or are none."""
+        if a not in self._own or b not in self._own:
+            return None
+        products = self._products(a, b)
+        sizes = [sum(self._own[name][tensor] for tensor in products) for name in (a, b)]
+        return sum(products.values()) / (sizes[0] * sizes[1]) ** 0.5 if min(sizes) > 0.0 else None
+
     def parts_of(self, child: str) -> _Key | None:
         """The two models whose changes add up to the child's, those that differ most if several do."""
-        sizes = {name: sum(each.values()) for name, each in self._own.items()}
-        own, total = self._own[child], sizes[child]
+        own, total = self._own[child], self._sizes[child]
         beside = {name: self._products(child, name) for name in self.names if name != child}
-        cosines = {name: sum(each.values()) / (total * sizes[name]) ** 0.5 for name, each in beside.items()}
+        cosines = {name: sum(each.values()) / (total * self._sizes[name]) ** 0.5 for name, each in beside.items()}
         alike = sorted((name for name in cosines if cosines[name] >= ALIKE), key=lambda name: (-cosines[name], name))
         fits: list[tuple[float, float, _Key]] = []
         for x, y in combinations(alike[:MOST_ALIKE], 2):
@@ -116,8 +127,8 @@ class _Seen:
             table = np.array(rows).T
             _, _, _, xx, yy, xy = table.sum(axis=1)
             if xx > 0.0 and yy > 0.0 and xy <= APART * (xx * yy) ** 0.5:
-                left, shares = _fit(table)
-                if min(shares) >= LEAST_SHARE:
+                left, alone, shares = _fit(table)
+                if min(shares) >= LEAST_SHARE and left <= BOTH * alone:
                     fits.append((left / total, float(xy / (xx * yy) ** 0.5), frozenset((x, y))))
         least = min((left for left, _, _ in fits), default=1.0)
         if least > LEFT:
@@ -131,8 +142,9 @@ def _from(pair: Pair, a: str) -> Sequence[Change]:
     return pair.changes if pair.a == a else [change.turned() for change in pair.changes]
 
 
-def _fit(table: _Floats) -> tuple[float, tuple[float, float]]:
-    """What the best weights of two changes, none negative, leave of a third, and the share of either in it.
+def _fit(table: _Floats) -> tuple[float, float, tuple[float, float]]:
+    """What the best weights of two changes, none negative, leave of a third; what the better of them leaves alone; and
+    the share of either.
 
     Parameters
     ----------
@@ -158,7 +170,7 @@ def _fit(table: _Floats) -> tuple[float, tuple[float, float]]:
     weights = [np.choose(best, [way[part] for way in ways]) for part in (0, 1)]
     total = float(own.sum())
     shares = float((weights[0] ** 2 * xx).sum()) / total, float((weights[1] ** 2 * yy).sum()) / total
-    return float(np.maximum(left.min(axis=0), 0.0).sum()), shares
+    return float(np.maximum(left.min(axis=0), 0.0).sum()), float(left[1:].sum(axis=1).min()), shares
 
 
 def _lines(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
@@ -167,15 +179,16 @@ def _lines(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
     place = {name: number for number, name in enumerate(names)}
     apart = np.full((len(names), len(names)), np.inf)
     for key, pair in known.items():
-        # Distances over other tensors, or in another basis, do not belong to one space.
-        if pair.distance is not None and not pair.transforms and not any(pair.alone):
+        if pair.distance is not None and not pair.transforms:
             a, b = (place[name] for name in key)
             apart[a, b] = apart[b, a] = pair.distance
     merges: dict[str, _Key] = {}
     for child in range(len(names)):
         found = _line_through(child, apart)
         if found is not None:
-            merges[names[child]] = frozenset(names[each] for each in found)
+            both = frozenset(names[each] for each in found)
+            if _is_opposite(names[child], both, known):
+                merges[names[child]] = both
     return merges
 
 
@@ -195,6 +208,15 @@ def _line_through(child: int, apart: np.ndarray) -> tuple[int, int] | None:
         if seen.any():
             return x, y
     return None
+
+
+def _is_opposite(child: str, parents: _Key, known: Mapping[_Key, Pair]) -> bool:
+    """Whether two models lie on opposite sides of a third in the tensors that all three have, where these are known."""
+    if not all(known[frozenset((child, each))].changes for each in parents):
+        return True
+    seen = _Seen(child, known, sorted(parents))
+    cosine, (less, more) = seen.cosine(*parents), sorted(seen.size(each) for each in parents)
+    return cosine is not None and cosine <= STRAIGHT and less >= LEAST_SHARE**2 * more
 
 
 def _cosines(one: np.ndarray, other: np.ndarray, opposite: np.ndarray) -> np.ndarray:

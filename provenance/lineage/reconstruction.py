@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from provenance.lineage.assembled import ASSEMBLED, find_assembled
+from provenance.lineage.centres import centres_of
 from provenance.lineage.cost import lengths
 from provenance.lineage.descent import arcs_of, shortest_descent, without_detours
 from provenance.lineage.graph import Edge, Graph, Node
@@ -48,7 +49,7 @@ def reconstruct(models: Collection[str], pairs: Sequence[Pair]) -> Graph:
     merges = {**find_assembled(known, merges), **merges}
     parents = {child: both for child, both in merges.items() if not _circular(child, merges)}
     arcs = arcs_of(known)
-    tree = without_detours(shortest_descent(arcs, without=parents), known, arcs)
+    tree = without_detours(shortest_descent(arcs, centres_of(known), without=parents), known, arcs)
     edges = [_edge(known[frozenset(arc)], directed=None) for arc in tree]
     edges = _oriented(edges, merges=parents)
     edges += [

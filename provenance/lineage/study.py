@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
+from provenance.lineage.centres import centres_of, families
 from provenance.lineage.cost import ROUNDING, lengths
 from provenance.lineage.pair import Pair, Portrait, Portrayed, portrayed_pair
 from provenance.lineage.reconstruction import reconstruct
@@ -22,8 +23,6 @@ from provenance.result import Relation
 
 NEAREST: Final = 3
 """Models that a model is compared with beside its family's centre, where samples cannot tell."""
-MANY: Final = 0.75
-"""Of the most relatives that a model of a family has, what its centre must have."""
 AS_NEAR: Final = 1.02
 """How many times as much may lie between two models as between the nearest, for their pair to be compared as well: what
 operation explains a change, comparisons alone tell."""
@@ -58,8 +57,12 @@ class Study:
     def pairs(self, models: Collection[str]) -> list[Pair]:
         """Everything that is known of `models` in the end."""
         left = set(models)
+        around: defaultdict[str, set[str]] = defaultdict(set)
+        for a, b in self._related:
+            around[a].add(b)
+            around[b].add(a)
         centres: dict[str, set[str]] = {}
-        for group in _components(left, self._related):
+        for group in families({name: around[name] for name in left}):
             while group:
                 centre = self._centre(group)
                 centres[centre] = self._laid_beside(centre, group - {centre})
@@ -81,18 +84,9 @@ class Study:
         return len(new)
 
     def _centre(self, group: Collection[str]) -> str:
-        """The model that is nearest to its relatives, of those with many."""
-        near: defaultdict[str, list[float]] = defaultdict(list)
-        for (a, b), pair in self._related.items():
-            if a in group and b in group:
-                forth, back = lengths(pair)
-                near[a].append(forth + back)
-                near[b].append(forth + back)
-        many = MANY * max(len(near[name]) for name in group)
-        return min(
-            (name for name in sorted(group) if len(near[name]) >= many),
-            key=lambda name: (sum(near[name]) / max(len(near[name]), 1), name),
-        )
+        """The middle of a group, as fingerprints tell it."""
+        inside = {frozenset(key): pair for key, pair in self._related.items() if {*key} <= {*group}}
+        return next(iter(centres_of(inside)), min(group))
 
     def _laid_beside(self, centre: str, others: Collection[str]) -> set[str]:
         """Compare all with the centre; returns those that are related to it."""
@@ -201,26 +195,6 @@ def _bound(one: Mapping[str, tuple[int, float]], other: Mapping[str, tuple[int, 
         size * 0.5 * math.log1p((far - other.get(name, nothing)[1]) ** 2 / ROUNDING)
         for name, (size, far) in one.items()
     )
-
-
-def _components(names: Collection[str], related: Iterable[Key]) -> list[set[str]]:
-    around: defaultdict[str, set[str]] = defaultdict(set)
-    for a, b in related:
-        around[a].add(b)
-        around[b].add(a)
-    left, found = set(names), []
-    for name in sorted(names):
-        if name not in left:
-            continue
-        group, waiting = set(), [name]
-        while waiting:
-            each = waiting.pop()
-            if each in left:
-                left.discard(each)
-                group.add(each)
-                waiting += around[each]
-        found.append(group)
-    return found
 
 
 def _has_common(key: Key, centres: Mapping[str, set[str]]) -> bool:
