@@ -16,6 +16,11 @@ CENTRAL: Final = 1e-3
 """Weight of what a parent lacks of its family's centre, and has beyond its child, where two explain it alike: a masked
 or rounded copy leads to another as the whole does, and the whole is more likely to be passed on."""
 
+SURE: Final = 0.2
+"""Of the cosine at the parent, what the cosine at a sibling may be for that to be the parent."""
+DEVIATIONS: Final = 3.0
+"""Standard deviations of a cosine of independent changes that count as a right angle."""
+
 _Key = frozenset[str]
 Arc = tuple[str, str]
 _ROOT: Final = ""
@@ -66,7 +71,7 @@ def shortest_descent(
     # Where nothing says which way a lineage goes, it goes outward from the centre.
     root = 1.0 + sum(kept.values())
     for name in sorted({name for arc in kept for name in arc}):
-        graph.add_edge(_ROOT, name, weight=root if name in centres else root + max(kept.values()))
+        graph.add_edge(_ROOT, name, weight=root if name in centres else root + CENTRAL * max(kept.values()))
     for (parent, child), length in kept.items():
         graph.add_edge(parent, child, weight=length)
     found = nx.minimum_spanning_arborescence(graph)
@@ -98,8 +103,12 @@ def _is_detour(above: str, sibling: str, child: str, known: Mapping[_Key, Pair],
     if arcs[above, child] - arcs[sibling, child] > values * 0.5 * math.log(1.0 / PLAIN):
         return False
     first, second, whole = (side.distance or 0.0 for side in sides if side is not None)
-    length = 2.0 * math.sqrt(first * second)
-    return length > 0.0 and abs(first + second - whole) > RIGHT_ANGLE * length
+    if min(first, second, whole) <= 0.0:
+        return False
+    there = abs(first + second - whole) / (2.0 * math.sqrt(first * second))
+    here = abs(first + whole - second) / (2.0 * math.sqrt(first * whole))
+    chance = DEVIATIONS / math.sqrt(values)
+    return there > (max(chance, SURE * here) if direct and direct.changes else RIGHT_ANGLE)
 
 
 def _depth(name: str, parent: Mapping[str, str]) -> int:

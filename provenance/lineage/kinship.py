@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from fingerprints.measurement import TensorMeasurement
+from provenance.decomposition.decompose import decompose
+from provenance.decomposition.result import Outcome
 from provenance.fingerprint_comparison import KINDS, Printed, observe
 from provenance.identification import geometry
 from provenance.identification.shortlist import likely
@@ -19,6 +21,7 @@ from provenance.library import Entry, Library
 from provenance.library.library import retrieval
 from provenance.lineage.change import Change, Step
 from provenance.lineage.graph import Graph
+from provenance.lineage.mixtures import Suspect
 from provenance.lineage.pair import Pair, Portrayed, examine_with_portraits
 from provenance.lineage.reconstruction import reconstruct
 from provenance.lineage.study import Study
@@ -67,12 +70,14 @@ def library_graph(library: Library, *, jobs: int = 1, progress: Progress | None 
     with Engine(Local(jobs)) as engine:
         weights = _Weights(places, entries, engine, progress)
         at_hand = {key: pair for key, pair in pairs.items() if key[0] in places and key[1] in places}
-        found = Study(at_hand, prints.doubtful, weights.examine).pairs(places)
+        study = Study(at_hand, prints.doubtful, weights.examine, weights.take_apart)
+        found = study.pairs(places)
     # Where weights were at hand, what fingerprints say of the two adds nothing.
     known = [*found, *(pair for key, pair in pairs.items() if key not in at_hand)]
     named = [replace(pair, a=entries[pair.a].name, b=entries[pair.b].name) for pair in known]
     told = {(parent, entry.name) for entry in entries.values() for parent in _parents(entry, library, entries)}
-    graph = reconstruct([entry.name for entry in entries.values()], [_told(pair, told) for pair in named])
+    merges = {entries[child].name: [entries[each].name for each in both] for child, both in study.merges.items()}
+    graph = reconstruct([entry.name for entry in entries.values()], [_told(pair, told) for pair in named], merges)
     further = {entry.name: set(entry.names[1:]) for entry in entries.values()}
     return Kinship(graph=_with_names(graph, further), errors=weights.errors)
 
@@ -143,6 +148,24 @@ class _Weights:
                 found[a, b] = replace(outcome, pair=replace(outcome.pair, a=a, b=b))
         return found
 
+    def take_apart(self, suspects: Sequence[Suspect]) -> dict[str, tuple[str, ...]]:
+        """Which are merges of their supposed parents."""
+        places = self._places
+        items = [
+            (each.child, (places[each.child], tuple(places[one] for one in each.parents), places[each.centre]))
+            for each in suspects
+        ]
+        parents = {each.child: each.parents for each in suspects}
+        self._progress.stage("taking merges apart", len(items))
+        found: dict[str, tuple[str, ...]] = {}
+        for child, outcome in self._engine.run(Task(work=_taken_apart), items):
+            self._progress.advance()
+            if isinstance(outcome, Failure):
+                self._errors.append(replace(outcome, target=self._entries[child].name))
+            elif len(both := [name for name, is_part in zip(parents[child], outcome, strict=True) if is_part]) > 1:
+                found[child] = tuple(both)
+        return found
+
 
 def _compared(key: _Key, a: Printed, b: Printed, alpha: float) -> Pair:
     observed, judgement = observe(a, b, alpha=alpha)
@@ -171,6 +194,13 @@ def _change(name: str, item: TensorMeasurement, observed: Observation) -> Change
     return Change(
         a=name, b=item.pair.b.name, shape=tuple(item.pair.a.shape), squared=apart, level=1.0, forth=step, back=step
     )
+
+
+def _taken_apart(asked: tuple[str, tuple[str, ...], str]) -> list[bool]:
+    """Of supposed parents, which contribute; none where the model is no merge of them."""
+    model, parents, base = asked
+    found = decompose(model, parents, base)
+    return [found.outcome is Outcome.MERGED and each.contributes is True for each in found.parents]
 
 
 def _examined(asked: tuple[str, str, float]) -> Portrayed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 from typing import Final
@@ -40,6 +41,9 @@ LEAST_SHARE: Final = 0.05
 """Of a mixture's squared length, what both parts must have."""
 BOTH: Final = 0.5
 """Of what the better of two parts leaves, what both together may leave."""
+MOST_LEFT: Final = 0.6
+BETTER: Final = 0.85
+"""The same for what values are worth asking about."""
 NOTHING: Final = 1e-9
 """Of a tensor's squared change, what another change must have there to take part in it."""
 NEARLY_ONE: Final = 0.999
@@ -47,6 +51,28 @@ NEARLY_ONE: Final = 0.999
 
 _Key = frozenset[str]
 _Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A model that may be a merge which drops elements, as TIES and DARE do: values alone can tell."""
+
+    child: str
+    parents: tuple[str, str]
+    centre: str
+
+
+def find_suspects(known: Mapping[_Key, Pair]) -> list[Suspect]:
+    """Models much of whose change two others explain, and more than one of them."""
+    clear = find_mixtures(known)
+    found = []
+    for centre, others in centres_of(known).items():
+        seen = _Seen(centre, known, [name for name in others if name not in clear])
+        for child in seen.names:
+            x, y = sorted(seen.parts_of(child, most=MOST_LEFT, both=BETTER) or ("", ""))
+            if x:
+                found.append(Suspect(child=child, parents=(x, y), centre=centre))
+    return found
 
 
 def find_mixtures(known: Mapping[_Key, Pair]) -> Mapping[str, _Key]:
@@ -111,8 +137,11 @@ class _Seen:
         sizes = [sum(self._own[name][tensor] for tensor in products) for name in (a, b)]
         return sum(products.values()) / (sizes[0] * sizes[1]) ** 0.5 if min(sizes) > 0.0 else None
 
-    def parts_of(self, child: str) -> _Key | None:
-        """The two models whose changes add up to the child's, those that differ most if several do."""
+    def parts_of(self, child: str, *, most: float = LEFT, both: float = BOTH) -> _Key | None:
+        """The two models whose changes add up to the child's, those that differ most if several do.
+
+        At most `most` of it may be left, and `both` of what the better of them leaves.
+        """
         own, total = self._own[child], self._sizes[child]
         beside = {name: self._products(child, name) for name in self.names if name != child}
         cosines = {name: sum(each.values()) / (total * self._sizes[name]) ** 0.5 for name, each in beside.items()}
@@ -128,10 +157,10 @@ class _Seen:
             _, _, _, xx, yy, xy = table.sum(axis=1)
             if xx > 0.0 and yy > 0.0 and xy <= APART * (xx * yy) ** 0.5:
                 left, alone, shares = _fit(table)
-                if min(shares) >= LEAST_SHARE and left <= BOTH * alone:
+                if alone > 0.0 and min(shares) >= LEAST_SHARE and left <= both * alone:
                     fits.append((left / total, float(xy / (xx * yy) ** 0.5), frozenset((x, y))))
         least = min((left for left, _, _ in fits), default=1.0)
-        if least > LEFT:
+        if least > most:
             return None
         enough = 1.5 * least + 0.2 * LEFT
         return min((each for each in fits if each[0] <= enough), key=lambda each: (each[1], sorted(each[2])))[2]

@@ -27,7 +27,9 @@ from provenance.result import Direction, Relation
 _Key = frozenset[str]
 
 
-def reconstruct(models: Collection[str], pairs: Sequence[Pair]) -> Graph:
+def reconstruct(
+    models: Collection[str], pairs: Sequence[Pair], merges: Mapping[str, Collection[str]] | None = None
+) -> Graph:
     """The lineage of `models`.
 
     Parameters
@@ -36,18 +38,15 @@ def reconstruct(models: Collection[str], pairs: Sequence[Pair]) -> Graph:
         Names.
     pairs : sequence of Pair
         Those that were compared; a pair that is missing is taken for unrelated.
+    merges : mapping, optional
+        Merges whose parents are known already.
     """
-    names = _folded(models, pairs)
-    known: dict[_Key, Pair] = {}
-    for pair in sorted(pairs, key=lambda pair: (sum(lengths(pair)), len(pair.kinds))):
-        a, b = names[pair.a], names[pair.b]
-        key = frozenset((a, b))
-        # Duplicates are compared with others as often as there are of them: the pair with least packaging counts.
-        if pair.is_shared and a != b and key not in known:
-            known[key] = replace(pair, a=a, b=b)
-    merges = find_mixtures(known)
-    merges = {**find_assembled(known, merges), **merges}
-    parents = {child: both for child, both in merges.items() if not _circular(child, merges)}
+    names = folded(models, pairs)
+    known = related_pairs(pairs, names)
+    told = {names[child]: frozenset(names[each] for each in both) for child, both in (merges or {}).items()}
+    found = {**find_mixtures(known), **told}
+    found = {**find_assembled(known, found), **found}
+    parents = {child: both for child, both in found.items() if not _circular(child, found)}
     arcs = arcs_of(known)
     tree = without_detours(shortest_descent(arcs, centres_of(known), without=parents), known, arcs)
     edges = [_edge(known[frozenset(arc)], directed=None) for arc in tree]
@@ -65,7 +64,19 @@ def reconstruct(models: Collection[str], pairs: Sequence[Pair]) -> Graph:
     )
 
 
-def _folded(models: Collection[str], pairs: Sequence[Pair]) -> Mapping[str, str]:
+def related_pairs(pairs: Sequence[Pair], names: Mapping[str, str]) -> dict[_Key, Pair]:
+    """Related pairs of models under the names of their weights, the one with least between them of several."""
+    known: dict[_Key, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: (sum(lengths(pair)), len(pair.kinds))):
+        a, b = names[pair.a], names[pair.b]
+        key = frozenset((a, b))
+        # Duplicates are compared with others as often as there are of them: the pair with least packaging counts.
+        if pair.is_shared and a != b and key not in known:
+            known[key] = replace(pair, a=a, b=b)
+    return known
+
+
+def folded(models: Collection[str], pairs: Sequence[Pair]) -> Mapping[str, str]:
     """For each model the first of those that are identical to it."""
     equal = _Sets(models)
     for pair in pairs:

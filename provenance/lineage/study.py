@@ -15,10 +15,13 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
+from fingerprints.alignment.alignment import AGAIN
+from provenance.lineage.assembled import LEAST_PART
 from provenance.lineage.centres import centres_of, families
 from provenance.lineage.cost import ROUNDING, lengths
+from provenance.lineage.mixtures import Suspect, find_suspects
 from provenance.lineage.pair import Pair, Portrait, Portrayed, portrayed_pair
-from provenance.lineage.reconstruction import reconstruct
+from provenance.lineage.reconstruction import folded, reconstruct, related_pairs
 from provenance.result import Relation
 
 NEAREST: Final = 3
@@ -34,6 +37,8 @@ MOST_PORTRAYED: Final = 400
 Key = tuple[str, str]
 Examine = Callable[[Sequence[Key]], Mapping[Key, Portrayed]]
 """Compares pairs, each in the order given; those that could not be compared are missing."""
+TakeApart = Callable[[Sequence[Suspect]], Mapping[str, tuple[str, ...]]]
+"""Finds which models are merges indeed, and the parents that these have."""
 
 
 class Study:
@@ -47,12 +52,26 @@ class Study:
         Whether two models may be related though their fingerprints show nothing.
     examine : callable
         Compares weights.
+    take_apart : callable
+        Decomposes merges.
+
+    Attributes
+    ----------
+    merges : dict
+        Models that are merges of others, and those, by their values.
     """
 
-    def __init__(self, related: Mapping[Key, Pair], doubtful: Callable[[str, str], bool], examine: Examine) -> None:
-        self._related, self._doubtful, self._examine = related, doubtful, examine
+    def __init__(
+        self,
+        related: Mapping[Key, Pair],
+        doubtful: Callable[[str, str], bool],
+        examine: Examine,
+        take_apart: TakeApart,
+    ) -> None:
+        self._related, self._doubtful, self._examine, self._take_apart = related, doubtful, examine, take_apart
         self._examined: dict[frozenset[str], Pair] = {}
         self._portrayed: dict[frozenset[str], Pair] = {}
+        self.merges: dict[str, tuple[str, ...]] = {}
 
     def pairs(self, models: Collection[str]) -> list[Pair]:
         """Everything that is known of `models` in the end."""
@@ -69,6 +88,8 @@ class Study:
                 group -= {centre, *centres[centre]}
         self._join(centres)
         self._compare(key for key in self._related if not _has_common(key, centres))
+        known = self._known()
+        self.merges.update(self._take_apart(find_suspects(related_pairs(known, folded(models, known)))))
         for _ in range(ROUNDS):
             if not self._compare(self._undecided(models)):
                 break
@@ -109,12 +130,35 @@ class Study:
             alone = pair.alone[0] + own[a], pair.alone[1] + own[b]
             self._portrayed[frozenset((a, b))] = replace(pair, alone=alone)
         searched = sorted(members - portraits.keys())
+        plain = sorted(portraits)
         self._compare(
             (near, each)
             for each in searched
             for near in (*self._as_far(centre, each, portraits), *self._near_by_fingerprint(each, searched))
         )
+        self._compare((other, each) for each in searched for other in self._of_the_rest(centre, each, plain))
         return members
+
+    def _of_the_rest(self, centre: str, model: str, others: Collection[str]) -> list[str]:
+        """The likeliest source of what the nearest relative does not explain, where that is a part of the model."""
+        into = [
+            pair if pair.b == model else pair.turned() for pair in self._examined.values() if model in (pair.a, pair.b)
+        ]
+        near = min((pair for pair in into if pair.changes), key=lambda pair: lengths(pair)[0], default=None)
+        if near is None:
+            return []
+        rest = {change.b for change in near.changes if change.forth.moved}
+        size = sum(change.size for change in near.changes if change.b in rest)
+        if not LEAST_PART <= size / sum(change.size for change in near.changes) <= 1.0 - LEAST_PART:
+            return []
+        beside = self._examined[frozenset((centre, model))]
+        part = _profile(replace(beside, changes=tuple(each for each in beside.changes if each.b in rest)))
+        bounds = {
+            other: _bound(part, _profile(self._examined[frozenset((centre, other))]))
+            for other in others
+            if other != near.a
+        }
+        return sorted(bounds, key=lambda other: (bounds[other], other))[:1]
 
     def _as_far(self, centre: str, model: str, others: Collection[str]) -> list[str]:
         """Models that may be nearer to `model` than the centre is, the likeliest first."""
@@ -167,7 +211,7 @@ class Study:
     def _undecided(self, models: Collection[str]) -> list[Key]:
         """Pairs that a lineage would draw, or that are as near, and that were only measured."""
         known = self._known()
-        drawn = {frozenset((edge.a, edge.b)) for edge in reconstruct(models, known).edges}
+        drawn = {frozenset((edge.a, edge.b)) for edge in reconstruct(models, known, self.merges).edges}
         plain = [replace(pair, kinds=(), rank=None, alone=(0, 0)) for pair in known if pair.is_shared]
         least: dict[str, float] = defaultdict(lambda: math.inf)
         for pair in plain:
@@ -188,11 +232,16 @@ def _profile(pair: Pair) -> dict[str, tuple[int, float]]:
     return {change.a: (change.size, math.sqrt(change.squared / change.level)) for change in pair.changes}
 
 
+def _stored(name: str) -> str:
+    """What a tensor is called that a view shows once more."""
+    return name.partition(AGAIN)[0]
+
+
 def _bound(one: Mapping[str, tuple[int, float]], other: Mapping[str, tuple[int, float]]) -> float:
     """What at least lies between two models that lie as far from a third."""
     nothing = (0, 0.0)
     return sum(
-        size * 0.5 * math.log1p((far - other.get(name, nothing)[1]) ** 2 / ROUNDING)
+        size * 0.5 * math.log1p((far - other.get(_stored(name), nothing)[1]) ** 2 / ROUNDING)
         for name, (size, far) in one.items()
     )
 
