@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -9,8 +10,8 @@ from typing import Final
 from provenance.lineage.cost import lengths
 from provenance.lineage.pair import Pair
 
-MANY: Final = 0.75
-"""Of the most relatives that a model of a family has, what its centre must have."""
+MANY: Final = 0.8
+"""Of the most relatives that a model of a family has, how many of each one's nearest are looked at."""
 
 
 def centres_of(known: Mapping[frozenset[str], Pair]) -> Mapping[str, list[str]]:
@@ -44,9 +45,11 @@ def families(near: Mapping[str, Collection[str]]) -> list[set[str]]:
 
 
 def _middle(family: Collection[str], near: Mapping[str, Mapping[str, float]]) -> str:
-    """The model that is nearest to its relatives, of those with many."""
-    many = MANY * max(len(near[name]) for name in family)
-    return min(
-        (name for name in sorted(family) if len(near[name]) >= many),
-        key=lambda name: (sum(near[name].values()) / max(len(near[name]), 1), name),
-    )
+    """The model that most of the family is nearest to; of equal ones the first."""
+    many = max(1, round(MANY * max(len(near[name]) for name in family)))
+
+    def reach(name: str) -> tuple[float, str]:
+        found = sorted(near[name].values())
+        return (sum(found[:many]) if len(found) >= many else math.inf), name
+
+    return min(sorted(family), key=reach)

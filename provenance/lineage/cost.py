@@ -19,6 +19,9 @@ ROUNDING: Final = 2.0**-18
 """Squared relative change that rounding to bfloat16 leaves at most."""
 TURNED: Final = 2.0 * ROUNDING
 """Squared relative change up to which values that were turned into another basis and back count as equal."""
+NEIGHBOURS: Final = math.log(2.0)
+"""Nats of a value that was rounded: which of the two levels next to it. That others on such a grid hold the same level
+is no sign of descent."""
 WHOLE: Final = 0.5 * math.log1p(2.0 / ROUNDING)
 """Nats of a value about which the other side says nothing."""
 PLAIN: Final = 0.75
@@ -38,19 +41,21 @@ def lengths(pair: Pair) -> tuple[float, float]:
     plain = PLAIN if operations and not operations & TRAINED else 1.0
     if not pair.changes:
         apart = math.inf if pair.distance is None else pair.distance * plain
-        both = 0.5 * math.log1p(apart / ROUNDING) + OPERATION * len(pair.kinds)
+        both = 0.5 * math.log1p(apart / ROUNDING) + OPERATION * len(operations)
         return both, both
-    named = OPERATION * WHOLE * sum(change.size for change in pair.changes) * max(1, len(pair.kinds) + pair.transforms)
-    forth = sum(_length(change, change.forth, pair, plain) for change in pair.changes)
-    back = sum(_length(change, change.back, pair, plain) for change in pair.changes)
+    named = OPERATION * WHOLE * sum(change.size for change in pair.changes) * max(1, len(operations) + pair.transforms)
+    on_grid = pair.rounded if not operations & TRAINED else None
+    forth = sum(_length(change, change.forth, pair, plain, on_grid == "b") for change in pair.changes)
+    back = sum(_length(change, change.back, pair, plain, on_grid == "a") for change in pair.changes)
     return forth + WHOLE * pair.alone[1] + named, back + WHOLE * pair.alone[0] + named
 
 
-def _length(change: Change, step: Step, pair: Pair, plain: float) -> float:
+def _length(change: Change, step: Step, pair: Pair, plain: float, on_grid: bool) -> float:
     if step.apart <= (TURNED if pair.recomputed else 0.0):
         return 0.0
     count = change.size * step.moved
     if pair.rank is not None and len(change.shape) == 2:
         # A product of two thin matrices is written down by these.
         count = min(count, float(pair.rank * sum(change.shape)))
-    return count * 0.5 * math.log1p(plain * step.apart / step.moved / ROUNDING)
+    each = 0.5 * math.log1p(plain * step.apart / step.moved / ROUNDING)
+    return count * (min(each, NEIGHBOURS) if on_grid else each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from provenance.identification.geometry import RIGHT_ANGLE
@@ -16,6 +17,10 @@ CENTRAL: Final = 1e-3
 """Weight of what a parent lacks of its family's centre, and has beyond its child, where two explain it alike: a masked
 or rounded copy leads to another as the whole does, and the whole is more likely to be passed on."""
 
+LOSSY: Final = 3.0
+"""How many times as much must be written one way as the other for the way to be none, and, of all values, how many must
+be missing."""
+LOST: Final = 0.05
 SURE: Final = 0.2
 """Of the cosine at the parent, what the cosine at a sibling may be for that to be the parent."""
 DEVIATIONS: Final = 3.0
@@ -45,6 +50,12 @@ def arcs_of(known: Mapping[_Key, Pair]) -> dict[Arc, float]:
     for pair in known.values():
         if pair.direction in (Direction.A_TO_B, Direction.B_TO_A):
             weighed.pop((pair.b, pair.a) if pair.direction is Direction.A_TO_B else (pair.a, pair.b), None)
+        elif pair.changes:
+            # Zeros do not become what they were before.
+            forth, back = lengths(replace(pair, alone=(0, 0)))
+            least = LOST * WHOLE * sum(change.size for change in pair.changes)
+            if max(forth, back) > LOSSY * min(forth, back) + least:
+                weighed.pop((pair.a, pair.b) if forth > back else (pair.b, pair.a), None)
     return weighed
 
 

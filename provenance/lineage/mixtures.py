@@ -39,6 +39,8 @@ LEFT: Final = 0.1
 within a tensor."""
 LEAST_SHARE: Final = 0.05
 """Of a mixture's squared length, what both parts must have."""
+OTHER: Final = 0.02
+"""Of a change's squared length, what one other model must leave for a second to have a part in it."""
 BOTH: Final = 0.5
 """Of what the better of two parts leaves, what both together may leave."""
 MOST_LEFT: Final = 0.6
@@ -157,7 +159,7 @@ class _Seen:
             _, _, _, xx, yy, xy = table.sum(axis=1)
             if xx > 0.0 and yy > 0.0 and xy <= APART * (xx * yy) ** 0.5:
                 left, alone, shares = _fit(table)
-                if alone > 0.0 and min(shares) >= LEAST_SHARE and left <= both * alone:
+                if alone >= OTHER * total and min(shares) >= LEAST_SHARE and left <= both * alone:
                     fits.append((left / total, float(xy / (xx * yy) ** 0.5), frozenset((x, y))))
         least = min((left for left, _, _ in fits), default=1.0)
         if least > most:

@@ -16,6 +16,10 @@ from provenance.options import Options
 from provenance.result import Direction, Kind, Relation, rounded
 from provenance.searches import Way
 
+FULL = frozenset(
+    {"fine_tune", "continued_pretraining", "quantised", "pruned_unstructured", "pruned_n_m", "noise_added"}
+)
+"""Kinds that leave no low rank of a change."""
 SHARED = (Relation.IDENTICAL, Relation.DERIVED)
 """Relations that make an edge of a lineage: trained weights are shared."""
 
@@ -26,7 +30,8 @@ class Pair:
 
     `changes` are those of the tensors that both have, `alone` the numbers of learned values that only A and only B has.
     `rank` is that of an adapter that was merged in between, `transforms` counts the disguises that were undone, and
-    `recomputed` says that values were turned or scaled for that, and rounded.
+    `recomputed` says that values were turned or scaled for that, and rounded. `rounded` is the side ("a" or "b") that
+    is quantised.
     """
 
     a: str
@@ -43,6 +48,7 @@ class Pair:
     rank: int | None = None
     transforms: int = 0
     recomputed: bool = False
+    rounded: str | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -58,6 +64,7 @@ class Pair:
             direction=_TURNED.get(self.direction, self.direction) if self.direction is not None else None,
             changes=tuple(change.turned() for change in self.changes),
             alone=(self.alone[1], self.alone[0]),
+            rounded=None if self.rounded is None else {"a": "b", "b": "a"}[self.rounded],
         )
 
 
@@ -114,6 +121,7 @@ def examine_with_portraits(a: str, b: str, options: Options) -> Portrayed:
         alone=found.alone,
         rank=_rank(verdict.kinds),
         recomputed=found.recomputed,
+        rounded=next((kind.parameters["side"] for kind in verdict.kinds if kind.kind == "quantised"), None),
         transforms=sum(len(kind.parameters["transform"]) for kind in verdict.kinds if kind.kind == "disguised"),
     )
     return Portrayed(pair=pair, values=found.values)
@@ -145,7 +153,7 @@ def _seen(found: Finding) -> Iterator[_Seen]:
             max(0, observed.a.inventory.parameters - shown),
             max(0, observed.b.inventory.parameters - shown),
         ),
-        recomputed=observed.undone is not None
+        recomputed=bool(observed.undone is not None or observed.scaled_tensors or observed.shifted_tensors)
         or any(units.factors for tower in (look.alignment.towers if look.alignment else ()) for units in tower.units),
         values=_portraits(look) if look.way is Way.NAMES else None,
     )
@@ -218,7 +226,7 @@ def _distance(changes: tuple[Change, ...]) -> float | None:
 def _rank(kinds: tuple[Kind, ...]) -> int | None:
     """The rank of a merged adapter, or of an abliteration, where that is all that changed values."""
     names = {kind.kind for kind in kinds if not kind.packaging}
-    if names & {"fine_tune", "continued_pretraining", "quantised"}:
+    if names & FULL:
         return None
     if "abliterated" in names:
         return 1
