@@ -15,18 +15,18 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
-from fingerprints.alignment.alignment import AGAIN
 from provenance.lineage.assembled import LEAST_PART
 from provenance.lineage.centres import centres_of, families
-from provenance.lineage.cost import ROUNDING, lengths
+from provenance.lineage.cost import lengths
 from provenance.lineage.mixtures import Suspect, find_suspects
 from provenance.lineage.pair import Pair, Portrait, Portrayed, portrayed_pair
+from provenance.lineage.profile import least_between, profile_of
 from provenance.lineage.reconstruction import folded, reconstruct, related_pairs
 from provenance.result import Relation
 
 NEAREST: Final = 3
 """Models that a model is compared with beside its family's centre, where samples cannot tell."""
-AS_NEAR: Final = 1.02
+AS_NEAR: Final = 1.01
 """How many times as much may lie between two models as between the nearest, for their pair to be compared as well: what
 operation explains a change, comparisons alone tell."""
 ROUNDS: Final = 4
@@ -152,9 +152,9 @@ class Study:
         if not LEAST_PART <= size / sum(change.size for change in near.changes) <= 1.0 - LEAST_PART:
             return []
         beside = self._examined[frozenset((centre, model))]
-        part = _profile(replace(beside, changes=tuple(each for each in beside.changes if each.b in rest)))
+        part = profile_of(replace(beside, changes=tuple(each for each in beside.changes if each.b in rest)))
         bounds = {
-            other: _bound(part, _profile(self._examined[frozenset((centre, other))]))
+            other: least_between(part, profile_of(self._examined[frozenset((centre, other))]))
             for other in others
             if other != near.a
         }
@@ -162,10 +162,11 @@ class Study:
 
     def _as_far(self, centre: str, model: str, others: Collection[str]) -> list[str]:
         """Models that may be nearer to `model` than the centre is, the likeliest first."""
-        profile = _profile(self._examined[frozenset((centre, model))])
-        least = _bound(profile, {})
+        profile = profile_of(self._examined[frozenset((centre, model))])
+        least = least_between(profile, {})
         bounds = {
-            other: _bound(profile, _profile(self._examined[frozenset((centre, other))])) for other in sorted(others)
+            other: least_between(profile, profile_of(self._examined[frozenset((centre, other))]))
+            for other in sorted(others)
         }
         closer = [other for other in bounds if bounds[other] < least]
         return sorted(closer, key=lambda other: (bounds[other], other))[:NEAREST]
@@ -209,7 +210,7 @@ class Study:
                 yield centre
 
     def _undecided(self, models: Collection[str]) -> list[Key]:
-        """Pairs that a lineage would draw, or that are as near, and that were only measured."""
+        """Pairs that a lineage would draw, or that are as near, and that were only measured, on no copy either."""
         known = self._known()
         drawn = {frozenset((edge.a, edge.b)) for edge in reconstruct(models, known, self.merges).edges}
         plain = [replace(pair, kinds=(), rank=None, alone=(0, 0)) for pair in known if pair.is_shared]
@@ -221,29 +222,16 @@ class Study:
             forth, back = lengths(pair)
             if forth <= AS_NEAR * least[pair.b] or back <= AS_NEAR * least[pair.a]:
                 drawn.add(frozenset((pair.a, pair.b)))
-        return [(pair.a, pair.b) for key, pair in self._portrayed.items() if key in drawn and key not in self._examined]
+        names = folded(models, known)
+        done = {frozenset(names[name] for name in key) for key in self._examined}
+        return [
+            (pair.a, pair.b)
+            for key, pair in self._portrayed.items()
+            if key in drawn and key not in self._examined and frozenset(names[name] for name in key) not in done
+        ]
 
     def _known(self) -> list[Pair]:
         return [*self._examined.values(), *(self._portrayed[key] for key in self._portrayed.keys() - self._examined)]
-
-
-def _profile(pair: Pair) -> dict[str, tuple[int, float]]:
-    """Size of every tensor of A and its relative change, root of mean square."""
-    return {change.a: (change.size, math.sqrt(change.squared / change.level)) for change in pair.changes}
-
-
-def _stored(name: str) -> str:
-    """What a tensor is called that a view shows once more."""
-    return name.partition(AGAIN)[0]
-
-
-def _bound(one: Mapping[str, tuple[int, float]], other: Mapping[str, tuple[int, float]]) -> float:
-    """What at least lies between two models that lie as far from a third."""
-    nothing = (0, 0.0)
-    return sum(
-        size * 0.5 * math.log1p((far - other.get(_stored(name), nothing)[1]) ** 2 / ROUNDING)
-        for name, (size, far) in one.items()
-    )
 
 
 def _has_common(key: Key, centres: Mapping[str, set[str]]) -> bool:
