@@ -109,9 +109,9 @@ def _is_detour(above: str, sibling: str, child: str, known: Mapping[_Key, Pair],
     sides = [known.get(frozenset(ends)) for ends in ((above, sibling), (sibling, child), (above, child))]
     if (above, child) not in arcs or any(side is None or side.distance is None or side.transforms for side in sides):
         return False
-    direct = sides[2]
+    direct, other = sides[2], sides[1]
     values = sum(change.size * change.forth.moved for change in direct.changes) if direct and direct.changes else 1.0
-    if arcs[above, child] - arcs[sibling, child] > values * 0.5 * math.log(1.0 / PLAIN):
+    if _plain(direct, child) - _plain(other, child) > values * 0.5 * math.log(1.0 / PLAIN):
         return False
     first, second, whole = (side.distance or 0.0 for side in sides if side is not None)
     if min(first, second, whole) <= 0.0:
@@ -120,6 +120,14 @@ def _is_detour(above: str, sibling: str, child: str, known: Mapping[_Key, Pair],
     here = abs(first + whole - second) / (2.0 * math.sqrt(first * whole))
     chance = DEVIATIONS / math.sqrt(values)
     return there > (max(chance, SURE * here) if direct and direct.changes else RIGHT_ANGLE)
+
+
+def _plain(pair: Pair | None, child: str) -> float:
+    """Nats to write down the child, however many operations led to it."""
+    if pair is None:
+        return math.inf
+    forth, back = lengths(replace(pair, kinds=("fine_tune",)))
+    return forth if pair.b == child else back
 
 
 def _depth(name: str, parent: Mapping[str, str]) -> int:
