@@ -8,7 +8,7 @@ shape of the change.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -46,8 +46,17 @@ from provenance.searches import Outcome
 from provenance.side import digest_of, look_at, summarise_side, with_findings
 from provenance.version import DISTRIBUTION, installed
 
+LookOn = Callable[[Finding], None]
 
-def compare(a: str | Path, b: str | Path, options: Options | None = None, progress: Progress | None = None) -> Result:
+
+def compare(
+    a: str | Path,
+    b: str | Path,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    *,
+    look_on: LookOn | None = None,
+) -> Result:
     """Compare two checkpoints.
 
     Parameters
@@ -59,6 +68,8 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
         What to do differently.
     progress : Progress, optional
         Told how far it is.
+    look_on : callable, optional
+        Given what decided, while both sides are open; not called for fingerprints, and for the same files.
 
     Returns
     -------
@@ -75,7 +86,7 @@ def compare(a: str | Path, b: str | Path, options: Options | None = None, progre
     with opened(a, b, options) as (left, right):
         if isinstance(left, FingerprintCheckpoint) or isinstance(right, FingerprintCheckpoint):
             return compare_fingerprints(left, right, options, progress)
-        return _Comparison(left, right, options, progress).run()
+        return _Comparison(left, right, options, progress).run(look_on)
 
 
 def compare_recorded(a: str | Path, b: str | Path, options: Options, progress: Progress) -> tuple[Result, Samples]:
@@ -122,7 +133,7 @@ class _Comparison:
         self.progress = progress
         self.full: FullPass | None = None
 
-    def run(self) -> Result:
+    def run(self, look_on: LookOn | None = None) -> Result:
         """All steps in order."""
         allowance = self.allowance
         if not self.options.full and allowance.fetched.same_files(self.stored):
@@ -146,6 +157,8 @@ class _Comparison:
         if plain.vocabulary is not None:
             side_a, side_b = map(with_findings, (side_a, side_b), plain.vocabulary.findings)
         found, judgement = self._examine(plain, side_a, side_b)
+        if look_on is not None:
+            look_on(found)
         observed = replace(found.observed, undecided_renames=undecided)
         return self._result(observed, self.adapted.judged(judgement, observed), paired)
 

@@ -254,7 +254,9 @@ class Observation:
     @cached_property
     def unturned_tensors(self) -> frozenset[str]:
         """Names in A of tensors of unknown role along a stream that was turned back: nothing says how to turn them."""
-        widths = {self.a.anatomy.towers[path].residual for path in (self.undone.bases if self.undone else ())}
+        # A side whose names say nothing has its towers in the anatomy that it was looked at through.
+        towers = (self.alignment.anatomies[0] if self.alignment is not None else self.a.anatomy).towers
+        widths = {towers[path].residual for path in (self.undone.bases if self.undone else ())}
         return frozenset(
             pair.a.name for pair in self.pairing.pairs if pair.a.role is None and widths & set(pair.a.shape)
         )

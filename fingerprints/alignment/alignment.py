@@ -26,6 +26,9 @@ from fingerprints.layouts.views import seen_as
 from fingerprints.pairing import Pair, Pairing
 from fingerprints.selection import NOT_SAMPLED
 
+AGAIN = " @ "
+"""Between the name of a tensor that is shown once more, and what for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
@@ -219,4 +222,4 @@ def _place(part: Part) -> str:
 
 def _again(name: str, taken: Mapping[str, Part], partner: Part) -> str:
     """The name, or one that tells for which counterpart a tensor is shown once more."""
-    return name if name not in taken else f"{name} @ {_place(partner)}"
+    return name if name not in taken else f"{name}{AGAIN}{_place(partner)}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from fingerprints.measurement import TensorMeasurement
+from provenance.decomposition.decompose import decompose
+from provenance.decomposition.result import Outcome
 from provenance.fingerprint_comparison import KINDS, Printed, observe
 from provenance.identification import geometry
 from provenance.identification.shortlist import likely
@@ -17,14 +19,16 @@ from provenance.jobs.failure import Failure
 from provenance.jobs.local import Local
 from provenance.library import Entry, Library
 from provenance.library.library import retrieval
+from provenance.lineage.change import Change, Step
 from provenance.lineage.graph import Graph
-from provenance.lineage.pair import Pair, examine_pair
+from provenance.lineage.mixtures import Suspect
+from provenance.lineage.pair import Pair, Portrayed, examine_with_portraits
 from provenance.lineage.reconstruction import reconstruct
+from provenance.lineage.study import Study
+from provenance.observation import Observation
 from provenance.options import ALPHA, Options, Progress, Silent
 from provenance.result import Direction, Relation, rounded
 
-NEAREST: Final = 4
-"""Of each model's relatives, those whose weights are compared, where they are at hand."""
 _HELD: Final = 512
 """Fingerprints that are kept in memory: about a megabyte each."""
 
@@ -40,9 +44,9 @@ class Kinship:
 def library_graph(library: Library, *, jobs: int = 1, progress: Progress | None = None) -> Kinship:
     """Rebuild the lineage of a library's entries.
 
-    Every entry is tested against those that the index brings up, by fingerprints. Each one's nearest relatives are
-    compared by their weights, where the library knows where those lie. A parent that the library was told of gives an
-    arrow to an edge that has none.
+    Every entry is tested against those that the index brings up, by fingerprints. Families are then studied by their
+    weights (`Study`), as far as the library knows where those lie. A parent that the library was told of gives an arrow
+    to an edge that has none.
 
     Parameters
     ----------
@@ -60,43 +64,115 @@ def library_graph(library: Library, *, jobs: int = 1, progress: Progress | None 
     """
     progress = progress or Silent()
     entries = {entry.content: entry for entry in library.entries()}
-    pairs = _by_fingerprints(library, progress)
-    found, errors = _by_weights(_nearest(pairs.values()), entries, jobs, progress)
-    pairs |= found
-    named = [replace(pair, a=entries[pair.a].name, b=entries[pair.b].name) for pair in pairs.values()]
+    prints = _Prints(library)
+    pairs = prints.pairs(progress)
+    places = {content: place for content, entry in entries.items() if (place := _place(entry)) is not None}
+    with Engine(Local(jobs)) as engine:
+        weights = _Weights(places, entries, engine, progress)
+        at_hand = {key: pair for key, pair in pairs.items() if key[0] in places and key[1] in places}
+        study = Study(at_hand, prints.doubtful, weights.examine, weights.take_apart)
+        found = study.pairs(places)
+    # Where weights were at hand, what fingerprints say of the two adds nothing.
+    known = [*found, *(pair for key, pair in pairs.items() if key not in at_hand)]
+    named = [replace(pair, a=entries[pair.a].name, b=entries[pair.b].name) for pair in known]
     told = {(parent, entry.name) for entry in entries.values() for parent in _parents(entry, library, entries)}
-    graph = reconstruct([entry.name for entry in entries.values()], [_told(pair, told) for pair in named])
+    merges = {entries[child].name: [entries[each].name for each in both] for child, both in study.merges.items()}
+    graph = reconstruct([entry.name for entry in entries.values()], [_told(pair, told) for pair in named], merges)
     further = {entry.name: set(entry.names[1:]) for entry in entries.values()}
-    return Kinship(graph=_with_names(graph, further), errors=errors)
+    return Kinship(graph=_with_names(graph, further), errors=weights.errors)
 
 
 _Key = tuple[str, str]
 
 
-def _by_fingerprints(library: Library, progress: Progress) -> dict[_Key, Pair]:
-    """Pairs that share trained weights, by their contents."""
-    contents, table = library.table()
-    progress.stage("comparing fingerprints", len(contents))
-    read = lru_cache(_HELD)(library.read)
-    alpha = ALPHA / max(len(contents) ** 2, 1)
-    found: dict[_Key, Pair] = {}
-    tried: set[_Key] = set()
-    for content in contents:
-        query = retrieval(read(content))
-        for place in likely(table, table.scores(query), query.shapes):
-            key = (min(content, contents[place]), max(content, contents[place]))
-            if key[0] != key[1] and key not in tried:
-                tried.add(key)
-                pair = _compared(key, read(key[0]), read(key[1]), alpha)
-                if pair.is_shared:
-                    found[key] = pair
-        progress.advance()
-    return found
+class _Prints:
+    """The fingerprints of a library, pair by pair."""
+
+    def __init__(self, library: Library) -> None:
+        self._contents, self._table = library.table()
+        self._read = lru_cache(_HELD)(library.read)
+        self._alpha = ALPHA / max(len(self._contents) ** 2, 1)
+
+    def pairs(self, progress: Progress) -> dict[_Key, Pair]:
+        """Those that share trained weights, by their contents in order."""
+        progress.stage("comparing fingerprints", len(self._contents))
+        found: dict[_Key, Pair] = {}
+        tried: set[_Key] = set()
+        for content in self._contents:
+            query = retrieval(self._read(content))
+            for place in likely(self._table, self._table.scores(query), query.shapes):
+                key = (min(content, self._contents[place]), max(content, self._contents[place]))
+                if key[0] != key[1] and key not in tried:
+                    tried.add(key)
+                    pair = self._compared(key)
+                    if pair.is_shared:
+                        found[key] = pair
+            progress.advance()
+        return found
+
+    def doubtful(self, a: str, b: str) -> bool:
+        """Whether weights could show what fingerprints do not."""
+        return self._compared((a, b)).relation is Relation.INCONCLUSIVE
+
+    def _compared(self, key: _Key) -> Pair:
+        return _compared(key, self._read(key[0]), self._read(key[1]), self._alpha)
+
+
+class _Weights:
+    """Comparisons of the weights that are at hand."""
+
+    def __init__(
+        self, places: Mapping[str, str], entries: Mapping[str, Entry], engine: Engine, progress: Progress
+    ) -> None:
+        self._places, self._entries, self._engine, self._progress = places, entries, engine, progress
+        self._alpha = ALPHA / max(len(places) * (len(places) - 1) // 2, 1)
+        self._errors: list[Failure] = []
+
+    @property
+    def errors(self) -> tuple[Failure, ...]:
+        """What could not be compared."""
+        return tuple(sorted(self._errors, key=lambda each: each.target))
+
+    def examine(self, keys: Sequence[_Key]) -> dict[_Key, Portrayed]:
+        """Compare pairs of contents."""
+        named = {" and ".join(self._entries[each].name for each in key): key for key in keys}
+        items = [(name, (self._places[a], self._places[b], self._alpha)) for name, (a, b) in named.items()]
+        self._progress.stage("comparing weights", len(items))
+        found: dict[_Key, Portrayed] = {}
+        for name, outcome in self._engine.run(Task(work=_examined), items):
+            self._progress.advance()
+            if isinstance(outcome, Failure):
+                self._errors.append(outcome)
+            else:
+                a, b = named[name]
+                found[a, b] = replace(outcome, pair=replace(outcome.pair, a=a, b=b))
+        return found
+
+    def take_apart(self, suspects: Sequence[Suspect]) -> dict[str, tuple[str, ...]]:
+        """Which are merges of their supposed parents."""
+        places = self._places
+        items = [
+            (each.child, (places[each.child], tuple(places[one] for one in each.parents), places[each.centre]))
+            for each in suspects
+        ]
+        parents = {each.child: each.parents for each in suspects}
+        self._progress.stage("taking merges apart", len(items))
+        found: dict[str, tuple[str, ...]] = {}
+        for child, outcome in self._engine.run(Task(work=_taken_apart), items):
+            self._progress.advance()
+            if isinstance(outcome, Failure):
+                self._errors.append(replace(outcome, target=self._entries[child].name))
+            elif len(both := [name for name, is_part in zip(parents[child], outcome, strict=True) if is_part]) > 1:
+                found[child] = tuple(both)
+        return found
 
 
 def _compared(key: _Key, a: Printed, b: Printed, alpha: float) -> Pair:
     observed, judgement = observe(a, b, alpha=alpha)
     distance = geometry.path_of(observed).distance
+    changes = tuple(_change(name, item, observed) for name, item in sorted(observed.measured.items()))
+    held = observed.a.inventory.parameters, observed.b.inventory.parameters
+    shown = sum(change.size for change in changes)
     return Pair(
         a=key[0],
         b=key[1],
@@ -105,54 +181,31 @@ def _compared(key: _Key, a: Printed, b: Printed, alpha: float) -> Pair:
         log10_p=judgement.strength.log10_p,
         effect=judgement.strength.effect,
         distance=None if distance is None else rounded(distance**2),
+        changes=changes,
+        alone=(max(0, held[0] - shown), max(0, held[1] - shown)),
     )
 
 
-def _nearest(pairs: Iterable[Pair]) -> list[Pair]:
-    """Those that lead to one of the nearest relatives of either side."""
-    around: defaultdict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        around[pair.a].append(pair)
-        around[pair.b].append(pair)
-
-    def length(pair: Pair) -> tuple[float, str, str]:
-        return (float("inf") if pair.distance is None else pair.distance), pair.a, pair.b
-
-    kept = {(pair.a, pair.b): pair for each in around.values() for pair in sorted(each, key=length)[:NEAREST]}
-    return [kept[key] for key in sorted(kept)]
+def _change(name: str, item: TensorMeasurement, observed: Observation) -> Change:
+    """One tensor's change, as far as a fingerprint tells it."""
+    equal = name in observed.equal_tensors
+    apart = 0.0 if equal else max(min(item.relative_change, 1.0), geometry.FLOOR) ** 2
+    step = Step(moved=float(not equal), apart=apart)
+    return Change(
+        a=name, b=item.pair.b.name, shape=tuple(item.pair.a.shape), squared=apart, level=1.0, forth=step, back=step
+    )
 
 
-def _by_weights(
-    pairs: Sequence[Pair], entries: Mapping[str, Entry], jobs: int, progress: Progress
-) -> tuple[dict[_Key, Pair], tuple[Failure, ...]]:
-    """The pairs whose weights are at hand, compared by these."""
-    places = {content: _place(entry) for content, entry in entries.items()}
-    items: list[tuple[str, tuple[str, str, float]]] = []
-    keys: dict[str, _Key] = {}
-    alpha = ALPHA / max(len(pairs), 1)
-    for pair in pairs:
-        a, b = places[pair.a], places[pair.b]
-        if a is not None and b is not None:
-            name = f"{entries[pair.a].name} and {entries[pair.b].name}"
-            keys[name] = (pair.a, pair.b)
-            items.append((name, (a, b, alpha)))
-    progress.stage("comparing weights", len(items))
-    found: dict[_Key, Pair] = {}
-    errors: list[Failure] = []
-    with Engine(Local(jobs)) as engine:
-        for name, outcome in engine.run(Task(work=_examined), items):
-            progress.advance()
-            if isinstance(outcome, Failure):
-                errors.append(outcome)
-            else:
-                a, b = keys[name]
-                found[a, b] = replace(outcome, a=a, b=b)
-    return found, tuple(sorted(errors, key=lambda each: each.target))
+def _taken_apart(asked: tuple[str, tuple[str, ...], str]) -> list[bool]:
+    """Of supposed parents, which contribute; none where the model is no merge of them."""
+    model, parents, base = asked
+    found = decompose(model, parents, base)
+    return [found.outcome is Outcome.MERGED and each.contributes is True for each in found.parents]
 
 
-def _examined(asked: tuple[str, str, float]) -> Pair:
+def _examined(asked: tuple[str, str, float]) -> Portrayed:
     a, b, alpha = asked
-    return examine_pair(a, b, Options(alpha=alpha, threads=1))
+    return examine_with_portraits(a, b, Options(alpha=alpha, threads=1))
 
 
 def _place(entry: Entry) -> str | None:

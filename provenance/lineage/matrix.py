@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 from fingerprints.adapters import open_model
 from fingerprints.errors import UsageError
@@ -22,6 +22,10 @@ from provenance.result import Relation, rounded, to_json
 
 MOST = 2000
 """Models of one matrix: two million pairs."""
+MOST_DETAILED: Final = 200
+"""Models up to which the changes of single tensors are kept for the lineage; of more, only distances."""
+DETAILS: Final = frozenset({"changes", "alone", "rank", "transforms", "recomputed", "rounded"})
+"""Of a pair, what only the lineage is made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,8 @@ def matrix(models: Sequence[str], options: Options, *, jobs: int = 1, progress: 
             )
         both = {f"{a}\n{b}": (a, b) for a, b in combinations(good, 2)}
         progress.stage("comparing pairs", len(both))
-        work = partial(_compare, options=replace(options, alpha=options.alpha / len(both), threads=1))
+        each = replace(options, alpha=options.alpha / len(both), threads=1)
+        work = partial(_compare, options=each, detailed=len(good) <= MOST_DETAILED)
         found = _collected(engine, work, both, progress)
     pairs = [_corrected(pair, len(both)) for pair in found.values() if isinstance(pair, Pair)]
     failed = [replace(each, target=" and ".join(both[key])) for key, each in found.items() if isinstance(each, Failure)]
@@ -90,7 +95,10 @@ def matrix_to_json(found: Matrix) -> dict[str, Any]:
         **graph_to_json(found.graph),
         "models": list(found.models),
         "alpha": found.alpha,
-        "pairs": to_json(found.pairs),
+        "pairs": [
+            {key: value for key, value in to_json(pair).items() if key not in DETAILS}
+            for pair in (replace(pair, changes=()) for pair in found.pairs)
+        ],
         "errors": to_json(found.errors),
     }
 
@@ -113,8 +121,9 @@ def _look(model: str) -> int:
         return checkpoint.bytes_total
 
 
-def _compare(models: tuple[str, str], *, options: Options) -> Pair:
-    return examine_pair(*models, options)
+def _compare(models: tuple[str, str], *, options: Options, detailed: bool) -> Pair:
+    pair = examine_pair(*models, options)
+    return pair if detailed else replace(pair, changes=())
 
 
 def _corrected(pair: Pair, hypotheses: int) -> Pair:

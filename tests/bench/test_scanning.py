@@ -52,6 +52,26 @@ def test_copies_count_as_what_they_are_copies_of() -> None:
     assert (folding.observed, folding.passed) == ("1, 1", False)
 
 
+def test_what_is_equal_but_for_its_packing_is_one_or_two_nodes_and_a_stage_on_the_way_is_a_parent() -> None:
+    true = Lineage(
+        edges=frozenset({("base", "packed"), ("base", "healed"), ("base", "cut")}),
+        shaped=frozenset({("base", "healed")}),
+        optional=frozenset(),
+        equal={"unpacked": "packed"},
+        twins=frozenset({"packed", "unpacked"}),
+        instead={("base", "healed"): ("cut", "healed")},
+    )
+    nodes = tuple(Node(name=name) for name in ("base", "cut", "healed", "packed", "unpacked"))
+    edges = (Edge(a="base", b="packed"), Edge(a="packed", b="unpacked"), Edge(a="base", b="cut"))
+    for stage in ("base", "cut"):
+        healed = Edge(a=stage, b="healed", directed=True)
+        found = scored(Graph(nodes=nodes, edges=(*edges, healed)), true, {})
+        assert (found.data["f1"], found.data["f1_directed"]) == (1.0, 1.0)
+        assert all(check.passed for check in found.checks)
+    turned = Edge(a="healed", b="cut", directed=True)
+    assert scored(Graph(nodes=nodes, edges=(*edges, turned)), true, {}).data["f1_directed"] == 0.0
+
+
 @pytest.mark.slow
 def test_a_town_has_as_many_faults_as_it_should_and_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
