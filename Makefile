@@ -22,6 +22,8 @@ INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/provenance compare examples/base examples/tuned
 
+# Two test processes with two threads each would wait for one another in every matrix product.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 2 --dist loadfile
 
