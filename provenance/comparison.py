@@ -17,6 +17,7 @@ from fingerprints.assignment import assign
 from fingerprints.checkpoint import Checkpoint
 from fingerprints.errors import UsageError
 from fingerprints.fingerprint import FingerprintCheckpoint, open_model
+from fingerprints.kernels.threads import matrix_threads
 from fingerprints.layouts import harmonised
 from fingerprints.measurement import NOTHING_MEASURED
 from fingerprints.pairing import Pairing, pair_parts
@@ -144,6 +145,12 @@ class _Comparison:
         self.progress.stage("reading headers")
         side_a = look_at(self.a, subtree=self.options.subtree.a)
         side_b = look_at(self.b, subtree=self.options.subtree.b)
+        towers = (*side_a.anatomy.towers.values(), *side_b.anatomy.towers.values())
+        with matrix_threads(max((tower.residual for tower in towers), default=0)):
+            return self._compared(side_a, side_b, look_on)
+
+    def _compared(self, side_a: Side, side_b: Side, look_on: LookOn | None) -> Result:
+        allowance = self.allowance
         paired, undecided = self._pair(side_a, side_b)
         self.adapted.find_fit(paired, self.a, self.b)
         plain = plain_look(
