@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from fingerprints.alignment.table_basis import both_rows, is_embedding
 from fingerprints.checkpoint import Checkpoint
-from fingerprints.kernels import similarity, unit_rows
+from fingerprints.kernels.halves import matched_alike
 from fingerprints.pairing import Pairing
-from fingerprints.sampling import Ints, units
+from fingerprints.sampling import units
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -22,7 +22,6 @@ TOKENS = 2048
 DIMENSIONS = 512
 """Of one side, that are sought in the other."""
 FEWEST_TOKENS = 16
-_NONE = -1
 
 
 def moved_dimensions(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> float | None:
@@ -41,10 +40,10 @@ def moved_dimensions(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> float | 
         The largest of all embeddings; None where there is none, or none that can be read.
     """
     found = (both_rows(pair, a, b, TOKENS) for pair in pairing.pairs if is_embedding(pair))
-    return max((matched_alike(*rows) for rows in found if rows is not None), default=None)
+    return max((share_moved(*rows) for rows in found if rows is not None), default=None)
 
 
-def matched_alike(x: Floats32, y: Floats32) -> float:
+def share_moved(x: Floats32, y: Floats32) -> float:
     """See `moved_dimensions`; signs of dimensions are free.
 
     Parameters
@@ -54,18 +53,4 @@ def matched_alike(x: Floats32, y: Floats32) -> float:
     """
     if len(x) < 2 * FEWEST_TOKENS or not x.shape[1]:
         return 0.0
-    chosen = units(x.shape[1], DIMENSIONS)
-    first, second = (
-        _partners(unit_rows(x[half].T)[0], unit_rows(y[half].T)[0], chosen)
-        for half in (slice(0, None, 2), slice(1, None, 2))
-    )
-    return float(np.mean((first != _NONE) & (first == second)))
-
-
-def _partners(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], chosen: Ints) -> Ints:
-    """For each of the chosen rows of x the row of y that is most like it, if that holds in the other direction too."""
-    forth = np.abs(similarity(x[chosen], y))
-    best = forth.argmax(axis=1)
-    back = np.abs(similarity(y[best], x)).argmax(axis=1)
-    mutual = (back == chosen) & (forth.max(axis=1) > 0)
-    return np.where(mutual, best, _NONE).astype(np.int64)
+    return float(np.mean(matched_alike(x.T, y.T, units(x.shape[1], DIMENSIONS))))

@@ -12,18 +12,16 @@ were sampled have their counterpart in the other sample (2 of 96 where a residua
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from fingerprints.anatomy import Anatomy
 from fingerprints.axes import Faces, plan_axes
 from fingerprints.fingerprint.fingerprint import AxisPrint, Fingerprint
-from fingerprints.kernels import similarity, unit_rows
+from fingerprints.kernels.halves import matched_alike
 from fingerprints.pairing import Pairing
 
 FEWEST_FEATURES = 16
 """Fewer leave each half too little to tell units apart."""
-_NONE = -1
 
 
 def most_moved(pairing: Pairing, anatomies: tuple[Anatomy, Anatomy], prints: tuple[Fingerprint, Fingerprint]) -> int:
@@ -48,11 +46,11 @@ def most_moved(pairing: Pairing, anatomies: tuple[Anatomy, Anatomy], prints: tup
                 x = prints[0].axis_of.get((pair.a.name, test.axis))
                 y = prints[1].axis_of.get((pair.b.name, test.axis))
                 if test.faces is Faces.SHARED and x is not None and y is not None and x.faced == y.faced:
-                    most = max(most, matched_alike(x, y))
+                    most = max(most, moved_units(x, y))
     return most
 
 
-def matched_alike(x: AxisPrint, y: AxisPrint) -> int:
+def moved_units(x: AxisPrint, y: AxisPrint) -> int:
     """How many units of A both halves of the features match with one and the same unit of B, whatever its sign.
 
     Parameters
@@ -61,15 +59,6 @@ def matched_alike(x: AxisPrint, y: AxisPrint) -> int:
         Units of both sides, seen through the same features.
     """
     width = x.values.shape[1]
-    if width != y.values.shape[1] or width < FEWEST_FEATURES or not (len(x.values) and len(y.values)):
+    if width != y.values.shape[1] or width < FEWEST_FEATURES:
         return 0
-    first, second = (_partners(x.values[:, half], y.values[:, half]) for half in (slice(0, None, 2), slice(1, None, 2)))
-    return int(np.sum((first != _NONE) & (first == second)))
-
-
-def _partners(x: npt.NDArray[np.int8], y: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """For each row of x the row of y that is most like it, if that holds in the other direction as well."""
-    c = np.abs(similarity(unit_rows(x)[0], unit_rows(y)[0]))
-    best, back = c.argmax(axis=1), c.argmax(axis=0)
-    mutual = (back[best] == np.arange(len(best))) & (c[np.arange(len(best)), best] > 0)
-    return np.where(mutual, best, _NONE).astype(np.int64)
+    return int(np.count_nonzero(matched_alike(x.values, y.values)))

@@ -12,7 +12,7 @@ from bench.zoo import symmetries as by
 from bench.zoo.derivatives.disguises import disguise
 from bench.zoo.model import Model
 from bench.zoo.train import generator
-from fingerprints.alignment.moved_dimensions import matched_alike, moved_dimensions
+from fingerprints.alignment.moved_dimensions import moved_dimensions, share_moved
 from fingerprints.anatomy import build_anatomy
 from fingerprints.pairing import pair_parts
 from provenance.thresholds import thresholds
@@ -48,6 +48,6 @@ def test_random_tables_have_hardly_any_and_permuted_ones_all() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 600, 700)).astype(np.float32)
     order = rng.permutation(700)
-    assert matched_alike(x, y) < 0.02
-    assert matched_alike(x, -x[:, order] + 0.3 * y) == 1.0
-    assert matched_alike(x[:20], x[:20]) == 0.0
+    assert share_moved(x, y) < 0.02
+    assert share_moved(x, -x[:, order] + 0.3 * y) == 1.0
+    assert share_moved(x[:20], x[:20]) == 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fingerprints.fingerprint.fingerprint import AxisPrint
-from fingerprints.fingerprint.moved_units import FEWEST_FEATURES, matched_alike
+from fingerprints.fingerprint.moved_units import FEWEST_FEATURES, moved_units
 from fingerprints.fingerprint.projection import project
 from fingerprints.ordering import Order
 
@@ -30,7 +30,7 @@ def printed(features: np.ndarray) -> AxisPrint:
 def test_independent_units_are_matched_alike_as_rarely_as_the_bound_says() -> None:
     random = np.random.default_rng(0)
     counts = np.array(
-        [matched_alike(*(printed(random.standard_normal((UNITS, FEATURES))) for _ in range(2))) for _ in range(300)]
+        [moved_units(*(printed(random.standard_normal((UNITS, FEATURES))) for _ in range(2))) for _ in range(300)]
     )
     assert counts.max() > 0
     for least in range(1, 8):
@@ -44,10 +44,10 @@ def test_units_in_another_order_and_of_other_signs_are_recognised(common: float)
     units = random.standard_normal((UNITS, FEATURES))
     relative = common * units + np.sqrt(1 - common**2) * random.standard_normal(units.shape)
     moved = random.permutation(relative) * random.choice([-1.0, 1.0], (UNITS, 1))
-    assert matched_alike(printed(units), printed(moved)) > (80 if common > 0.8 else 15)
+    assert moved_units(printed(units), printed(moved)) > (80 if common > 0.8 else 15)
 
 
 def test_few_features_tell_nothing() -> None:
     units = np.random.default_rng(2).standard_normal((UNITS, FEWEST_FEATURES - 1))
-    assert matched_alike(printed(units), printed(units)) == 0
-    assert matched_alike(printed(units), printed(units[:, :4])) == 0
+    assert moved_units(printed(units), printed(units)) == 0
+    assert moved_units(printed(units), printed(units[:, :4])) == 0
