@@ -54,7 +54,7 @@ def why_not_learned(values: npt.NDArray[Any]) -> str | None:
         return reason
     if sample.ndim == 1:
         return "it is a progression" if _is_progression(sample) else None
-    if len(sample) <= 2 and _is_progression(sample[0]):
+    if len(sample) <= 2 and _is_progression(sample[0].astype(np.float64)):
         return "it is a progression"
     if _is_table_of_waves(_as_matrix(values)[:WAVES, :LONGEST_WAVE], sample):
         return "it is a table of waves"
@@ -196,9 +196,8 @@ def _on_circles(rows: Floats) -> bool:
         return False
     for split in ((size // 2, 2, 1), (1, 2, size // 2), (2, 2, size // 4)):
         paired = rows.reshape(len(rows), *split)
-        axis = 1 if split[0] > split[2] else 3
-        step = max(1, paired.shape[axis] // FEW_PAIRS)
-        few = paired[:4, ::step] if axis == 1 else paired[:4, ..., ::step]
+        groups, members = (max(1, paired.shape[axis] // FEW_PAIRS) for axis in (1, 3))
+        few = paired[:4, ::groups, :, ::members]
         if all(_of_one_radius(some) for some in (few, paired[:4], paired)):
             return True
     return False
@@ -212,9 +211,7 @@ def _of_one_radius(pairs: Floats) -> bool:
 
 def _single_bumps(rows: npt.NDArray[Any]) -> bool:
     """Whether rows are non-negative, mostly zero, and each non-zero on one stretch only."""
-    if rows.shape[1] < 16 or len(rows) < 4 or any((part < 0).any() for part in (rows[0], rows)):
-        return False
-    if np.mean(rows == 0) < 0.5:
+    if rows.shape[1] < 16 or len(rows) < 4 or (rows < 0).any() or np.mean(rows == 0) < 0.5:
         return False
     inside = np.concatenate([np.zeros((len(rows), 1)), rows > 0, np.zeros((len(rows), 1))], axis=1)
     starts = (np.diff(inside, axis=1) > 0).sum(axis=1)
