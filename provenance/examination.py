@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fingerprints.alignment.alignment import differs_in_structure
 from fingerprints.alignment.cost import NOTHING
+from fingerprints.alignment.embeddings import embedding_rows
 from fingerprints.alignment.moved_dimensions import moved_dimensions
 from fingerprints.alignment.order_tests import order_tests
 from fingerprints.alignment.table_basis import table_agreement
@@ -206,11 +207,8 @@ class Examination:
         """Add how far embeddings agree in another basis or order, where bases were sought in vain."""
         if self._allowance.late:
             return observed
-        return replace(
-            observed,
-            table_agreement=table_agreement(plain.pairing, plain.a, plain.b),
-            moved_dimensions=moved_dimensions(plain.pairing, plain.a, plain.b),
-        )
+        tables = embedding_rows(plain.pairing, plain.a, plain.b)
+        return replace(observed, table_agreement=table_agreement(tables), moved_dimensions=moved_dimensions(tables))
 
     def _measure(self, look: Look, sample: SampleSettings, layers: int | None) -> Measurement:
         settings = MeasureSettings(

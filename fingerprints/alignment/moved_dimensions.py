@@ -7,16 +7,14 @@ about the other, but for the few dimensions that language gives every model (the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-import numpy.typing as npt
 
-from fingerprints.alignment.table_basis import both_rows, is_embedding
-from fingerprints.checkpoint import Checkpoint
+from fingerprints.alignment.embeddings import Rows
 from fingerprints.kernels.halves import matched_alike
-from fingerprints.pairing import Pairing
 from fingerprints.sampling import units
-
-Floats32 = npt.NDArray[np.float32]
+from fingerprints.values import Floats32
 
 TOKENS = 2048
 DIMENSIONS = 512
@@ -24,23 +22,20 @@ DIMENSIONS = 512
 FEWEST_TOKENS = 16
 
 
-def moved_dimensions(pairing: Pairing, a: Checkpoint, b: Checkpoint) -> float | None:
+def moved_dimensions(tables: Iterable[Rows]) -> float | None:
     """The share of dimensions that both halves of the tokens match with one and the same dimension of the other side.
 
     Parameters
     ----------
-    pairing : Pairing
-        Counterparts; of embeddings at the tokens that both sides have.
-    a, b : Checkpoint
-        Where up to 2,048 rows of each embedding are read.
+    tables : iterable of Rows
+        Of all embeddings; of each, 2,048 tokens are looked at.
 
     Returns
     -------
     float or None
-        The largest of all embeddings; None where there is none, or none that can be read.
+        The largest of all embeddings; None where there is none.
     """
-    found = (both_rows(pair, a, b, TOKENS) for pair in pairing.pairs if is_embedding(pair))
-    return max((share_moved(*rows) for rows in found if rows is not None), default=None)
+    return max((share_moved(*rows) for rows in tables), default=None)
 
 
 def share_moved(x: Floats32, y: Floats32) -> float:
@@ -53,4 +48,5 @@ def share_moved(x: Floats32, y: Floats32) -> float:
     """
     if len(x) < 2 * FEWEST_TOKENS or not x.shape[1]:
         return 0.0
-    return float(np.mean(matched_alike(x.T, y.T, units(x.shape[1], DIMENSIONS))))
+    tokens = units(len(x), TOKENS)
+    return float(np.mean(matched_alike(x[tokens].T, y[tokens].T, units(x.shape[1], DIMENSIONS))))

@@ -12,6 +12,7 @@ from bench.zoo import symmetries as by
 from bench.zoo.derivatives.disguises import disguise
 from bench.zoo.model import Model
 from bench.zoo.train import generator
+from fingerprints.alignment.embeddings import embedding_rows
 from fingerprints.alignment.moved_dimensions import moved_dimensions, share_moved
 from fingerprints.anatomy import build_anatomy
 from fingerprints.pairing import pair_parts
@@ -21,7 +22,7 @@ from tests.in_memory import InMemory
 
 def moved(a: Model, b: Model) -> float | None:
     sides = [InMemory({name: value.float().numpy() for name, value in model.tensors.items()}) for model in (a, b)]
-    return moved_dimensions(pair_parts(*map(build_anatomy, sides)), *sides)
+    return moved_dimensions(embedding_rows(pair_parts(*map(build_anatomy, sides)), *sides))
 
 
 def base(name: str) -> Model:

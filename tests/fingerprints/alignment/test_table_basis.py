@@ -10,6 +10,7 @@ from bench.zoo import symmetries as by
 from bench.zoo.derivatives.disguises import disguise
 from bench.zoo.model import Model
 from bench.zoo.train import generator
+from fingerprints.alignment.embeddings import embedding_rows
 from fingerprints.alignment.table_basis import table_agreement
 from fingerprints.anatomy import build_anatomy
 from fingerprints.pairing import pair_parts
@@ -19,7 +20,7 @@ from tests.in_memory import InMemory
 
 def agreement(a: Model, b: Model) -> float | None:
     sides = [InMemory({name: value.float().numpy() for name, value in model.tensors.items()}) for model in (a, b)]
-    return table_agreement(pair_parts(*map(build_anatomy, sides)), *sides)
+    return table_agreement(embedding_rows(pair_parts(*map(build_anatomy, sides)), *sides))
 
 
 def base(name: str) -> Model:
@@ -43,4 +44,4 @@ def test_no_embedding_and_none_that_is_finite() -> None:
     assert agreement(model, none) is None
     bare = {key: value.float().numpy() for key, value in model.tensors.items() if key != name}
     side = InMemory(bare)
-    assert table_agreement(pair_parts(build_anatomy(side), build_anatomy(side)), side, side) is None
+    assert table_agreement(embedding_rows(pair_parts(build_anatomy(side), build_anatomy(side)), side, side)) is None
