@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from fingerprints.anatomy import Anatomy
 from fingerprints.checkpoint import Checkpoint
@@ -54,7 +53,7 @@ class AtHand:
 
     def compared(self, entry: Entry) -> Result | None:
         """A comparison of the weights themselves; None where they are not at hand, on either side."""
-        place = _place(entry)
+        place = entry.place
         if place is None or self._checkpoint.origin.format == "fingerprint":
             return None
         self._progress.stage(f"reading {entry.name}")
@@ -81,7 +80,7 @@ class AtHand:
         return found or self._related(self._built_alike({entry.content for entry in same}))
 
     def _related(self, entries: Sequence[Entry]) -> list[tuple[Entry, Result]]:
-        present = [entry for entry in entries if _place(entry) is not None][:MOST_COMPARED]
+        present = [entry for entry in entries if entry.place is not None][:MOST_COMPARED]
         results = [(entry, result) for entry in present if (result := self.compared(entry)) is not None]
         return [(entry, result) for entry, result in results if result.verdict.relation in RELATED]
 
@@ -92,7 +91,7 @@ class AtHand:
         found: list[tuple[int, Entry]] = []
         shapes = _shapes(self._side.side.anatomy)
         for entry in self._library.database.at_hand(self._side.side.inventory.parameters, MOST_READ):
-            if entry.content in known or _place(entry) is None:
+            if entry.content in known or entry.place is None:
                 continue
             try:
                 anatomy = self._library.read(entry.content).side.anatomy
@@ -109,7 +108,3 @@ class AtHand:
 def _shapes(anatomy: Anatomy) -> set[tuple[int, ...]]:
     """Shapes of matrices, each once: another number of layers has the same."""
     return {part.shape for part in anatomy.parts.values() if len(part.shape) > 1}
-
-
-def _place(entry: Entry) -> str | None:
-    return next((source for source in entry.sources if source and Path(source).exists()), None)

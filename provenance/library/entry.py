@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +44,8 @@ class Entry:
     def name(self) -> str:
         """Its first name."""
         return self.names[0] if self.names else self.content
+
+    @property
+    def place(self) -> str | None:
+        """Where its weights are at hand now; None where they are nowhere."""
+        return next((source for source in self.sources if source and Path(source).exists()), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from fingerprints.measurement import TensorMeasurement
@@ -66,7 +65,7 @@ def library_graph(library: Library, *, jobs: int = 1, progress: Progress | None 
     entries = {entry.content: entry for entry in library.entries()}
     prints = _Prints(library)
     pairs = prints.pairs(progress)
-    places = {content: place for content, entry in entries.items() if (place := _place(entry)) is not None}
+    places = {content: place for content, entry in entries.items() if (place := entry.place) is not None}
     with Engine(Local(jobs)) as engine:
         weights = _Weights(places, entries, engine, progress)
         at_hand = {key: pair for key, pair in pairs.items() if key[0] in places and key[1] in places}
@@ -206,10 +205,6 @@ def _taken_apart(asked: tuple[str, tuple[str, ...], str]) -> list[bool]:
 def _examined(asked: tuple[str, str, float]) -> Portrayed:
     a, b, alpha = asked
     return examine_with_portraits(a, b, Options(alpha=alpha, threads=1))
-
-
-def _place(entry: Entry) -> str | None:
-    return next((each for each in entry.sources if each and Path(each).exists()), None)
 
 
 def _parents(entry: Entry, library: Library, entries: Mapping[str, Entry]) -> list[str]:

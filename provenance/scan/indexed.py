@@ -108,8 +108,7 @@ def _direction(
     """The way between a candidate and the target, which fingerprints do not tell, and the bytes that it took."""
     if candidate.basis != "weights":
         return None, 0
-    sources = library.entry(candidate.name).sources
-    source = next((each for each in sources if each and Path(each).exists()), None)
+    source = library.entry(candidate.name).place
     if source is None:
         return None, 0
     result = compare(source, place, options)
