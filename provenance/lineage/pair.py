@@ -92,13 +92,17 @@ def examine_pair(a: str, b: str, options: Options) -> Pair:
     CheckpointError
         When a side cannot be used.
     """
-    return examine_with_portraits(a, b, options).pair
+    return _examined(a, b, options, portrayed=False).pair
 
 
 def examine_with_portraits(a: str, b: str, options: Options) -> Portrayed:
     """`examine_pair`, and both portraits."""
+    return _examined(a, b, options, portrayed=True)
+
+
+def _examined(a: str, b: str, options: Options, *, portrayed: bool) -> Portrayed:
     seen: list[_Seen] = []
-    result = compare(a, b, options, look_on=lambda found: seen.extend(_seen(found)))
+    result = compare(a, b, options, look_on=lambda found: seen.extend(_seen(found, portrayed=portrayed)))
     verdict = result.verdict
     pair = Pair(
         a=a,
@@ -136,8 +140,8 @@ class _Seen:
     values: tuple[Portrait, Portrait] | None
 
 
-def _seen(found: Finding) -> Iterator[_Seen]:
-    """What the look that decided shows, where the two are related."""
+def _seen(found: Finding, *, portrayed: bool) -> Iterator[_Seen]:
+    """What the look that decided shows, where the two are related; portraits, which read every tensor, if asked."""
     if found.judgement.ruling.relation not in SHARED:
         return
     look, observed = found.look, found.observed
@@ -147,7 +151,8 @@ def _seen(found: Finding) -> Iterator[_Seen]:
     if look.alignment is not None:
         strange = _strange({pair.a.name: (pair.a.layer, pair.b.layer) for pair in pairs}, changes)
         pairs = [pair for pair in pairs if (pair.a.layer, pair.b.layer) not in strange]
-        changes = tuple(change for change in changes if any(pair.a.name == change.a for pair in pairs))
+        kept = {pair.a.name for pair in pairs}
+        changes = tuple(change for change in changes if change.a in kept)
     shown = sum(math.prod(pair.a.shape) for pair in pairs)
     yield _Seen(
         changes=changes,
@@ -157,7 +162,7 @@ def _seen(found: Finding) -> Iterator[_Seen]:
         ),
         recomputed=bool(observed.undone is not None or scaled or shifted)
         or any(units.factors for tower in (look.alignment.towers if look.alignment else ()) for units in tower.units),
-        values=_portraits(look) if look.way is Way.NAMES else None,
+        values=_portraits(look) if portrayed and look.way is Way.NAMES else None,
     )
 
 
