@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from provenance.comparison import compare
-from provenance.lineage.distance import distance
+from provenance.scan.distance import distance
 from provenance.options import Options
 from provenance.result import Direction, Relation, Result, rounded
 from provenance.scan.references import Reference, References, is_same_place
