@@ -22,7 +22,8 @@ from fingerprints.pairing import Pair, PairBasis, Pairing
 from fingerprints.readers.quoting import quoted
 from fingerprints.signals.tensor_digest import full_equality
 from provenance.judgement import Judgement, Ruling
-from provenance.observation import Observation, Side, weighted_median
+from provenance.medians import weighted_median
+from provenance.observation import Observation, Side
 from provenance.result import Kind, Relation, rounded
 from provenance.side import look_at
 from provenance.thresholds import thresholds

@@ -7,12 +7,9 @@ Related or not is said with the same rules; `identical` only where digests of al
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 
 from fingerprints.alignment.alignment import differs_in_structure
@@ -31,6 +28,7 @@ from provenance.encoding import encode_evidence, encode_layers, encode_not_measu
 from provenance.fingerprinting import fingerprint_of
 from provenance.judgement import Judgement, Ruling, judge
 from provenance.kinds import component_reuse, dtype_cast, renamed
+from provenance.medians import sure_median
 from provenance.observation import Observation, Side
 from provenance.options import Options, Progress
 from provenance.result import Direction, Evidence, Kind, NotMeasured, Relation, Result, Run, rounded
@@ -152,26 +150,6 @@ def _sure(observed: Observation, strength: Strength) -> Strength:
     """
     found = {kind: [value for value, _ in values] for kind, values in observed.rank_correlations.items()}
     return replace(strength, gains=sure_median(found["gain"]), biases=sure_median(found["bias"]))
-
-
-def sure_median(values: Sequence[float]) -> float | None:
-    """A bound that the median of what the values were drawn from is above, but for a share of `sure_median`.
-
-    Parameters
-    ----------
-    values : sequence of float
-        Independent draws; nothing is assumed of their distribution.
-
-    Returns
-    -------
-    float or None
-        One of the values; -1 where there are too few of them, None where there is none.
-    """
-    if not values:
-        return None
-    chances = accumulate(math.comb(len(values), below) / 2 ** len(values) for below in range(len(values)))
-    sure = sum(chance <= thresholds().sure_median for chance in chances)
-    return rounded(sorted(values)[sure - 1]) if sure else -1.0
 
 
 def _passed_over(side: Printed, name: str) -> bool:

@@ -25,6 +25,7 @@ from fingerprints.samples import SampleSettings
 from fingerprints.signals.neuron_profile import NeuronProfile
 from fingerprints.signals.tensor_digest import Equality
 from fingerprints.wiring import RECURRENT
+from provenance.medians import weighted_median
 from provenance.result import rounded
 from provenance.searches import Outcome, Search
 from provenance.thresholds import thresholds
@@ -388,16 +389,3 @@ class Observation:
     def agreement(self) -> tuple[float | None, float | None]:
         """Median rank correlation of gains and of biases, weighted by length."""
         return weighted_median(self.rank_correlations["gain"]), weighted_median(self.rank_correlations["bias"])
-
-
-def weighted_median(values: Sequence[tuple[float, int]]) -> float | None:
-    """Lower weighted median of (value, weight) pairs, rounded as reported; None for none."""
-    if not values:
-        return None
-    total = sum(weight for _, weight in values)
-    seen = 0
-    for value, weight in sorted(values):
-        seen += weight
-        if 2 * seen >= total:
-            return rounded(value)
-    raise AssertionError("weights are positive")

@@ -9,7 +9,8 @@ from fingerprints.axes import Faces
 from fingerprints.kernels.probability import bonferroni
 from fingerprints.wiring import is_table
 from provenance.coverage import Covered, cover
-from provenance.observation import Observation, weighted_median
+from provenance.medians import weighted_median
+from provenance.observation import Observation
 from provenance.result import rounded
 from provenance.thresholds import thresholds
 

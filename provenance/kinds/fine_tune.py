@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from provenance.judgement import Judgement
 from provenance.kinds.quantised import ARITHMETIC, explains
-from provenance.observation import Observation, weighted_median
+from provenance.medians import weighted_median
+from provenance.observation import Observation
 from provenance.operations import Operation, adapter_rank, explained, share, stored_rounding
 from provenance.result import Kind, Relation, rounded
 from provenance.thresholds import thresholds

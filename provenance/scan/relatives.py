@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from provenance.comparison import compare
-from provenance.scan.distance import distance
 from provenance.options import Options
 from provenance.result import Direction, Relation, Result, rounded
+from provenance.scan.distance import distance
 from provenance.scan.references import Reference, References, is_same_place
 
 RELATED: Final = (Relation.IDENTICAL, Relation.DERIVED, Relation.COMMON_ORIGIN)

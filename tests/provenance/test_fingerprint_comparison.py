@@ -15,9 +15,9 @@ from fingerprints.errors import UsageError
 from fingerprints.fingerprint import Grade
 from provenance.comparison import compare
 from provenance.decomposition.decompose import decompose
-from provenance.fingerprint_comparison import sure_median
 from provenance.fingerprinting import fingerprint
 from provenance.inspection import inspect
+from provenance.medians import sure_median
 from provenance.options import Options
 from provenance.result import Relation
 from tests.checkpoints import write_values
