@@ -101,13 +101,19 @@ class Shares:
         return sorted(self.later)[len(self.later) // 2]
 
 
-def pairs(workers: int = 2) -> list[Strangers]:
-    """Tiny nets around a circle, and all pairs of the bases of a family that differ in seed, each of these twice."""
+def tiny_pairs(workers: int = 2) -> list[Strangers]:
+    """Tiny nets around a circle; those that are not there yet are trained."""
     found = []
     for name, paths in tiny.nets(TINY, workers=workers).items():
         for place, (a, b) in enumerate(circle(paths)):
             disguised = place % 2 == 1 and bool(STEPS[name])
             found.append(Strangers(models=f"tiny {name}", a=a, b=b, family=name, disguised=disguised))
+    return found
+
+
+def base_pairs() -> list[Strangers]:
+    """All pairs of the bases of a family that differ in seed, each twice."""
+    found = []
     for name in (name for name in STEPS if name in FAMILIES):
         for one, other in combinations(bases.SEEDS, 2):
             sides = [bases.BASES[f"{name}-{seed}"].folder / folder.WEIGHTS for seed in (one, other)]
@@ -212,7 +218,9 @@ def _summed(values: Sequence[float]) -> dict[str, object]:
 
 def every() -> list[Shares]:
     """All pairs."""
-    return [measured(pair) for pair in track(pairs(), "agreement", console=Console(file=sys.stderr))]
+    return [
+        measured(pair) for pair in track([*tiny_pairs(), *base_pairs()], "agreement", console=Console(file=sys.stderr))
+    ]
 
 
 def run() -> Outcome:
